@@ -1,0 +1,52 @@
+// Strings and bytes with their lengths. NUL-terminated strings stay at the system's edge.
+#ifndef MF_BASE_STR_H
+#define MF_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "arena.h"
+
+typedef struct mf_str {  // text, UTF-8 unless said otherwise; not owned; data may be NULL only when len is 0
+  const char *data;
+  size_t len;
+} mf_str;
+
+typedef struct mf_slice {  // bytes, not owned
+  const void *data;
+  size_t len;
+} mf_slice;
+
+#define MF_STR(literal) ((mf_str){"" literal, sizeof(literal) - 1})
+#define MF_STR_ARG(s) (int)(s).len, (s).data  // for "%.*s"
+
+static inline mf_str mf_str_from(const char *s) { return (mf_str){s, s ? strlen(s) : 0}; }
+static inline bool mf_str_equal(mf_str a, mf_str b) { return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0); }
+static inline bool mf_str_is(mf_str a, const char *b) { return mf_str_equal(a, mf_str_from(b)); }
+bool mf_str_starts(mf_str s, mf_str prefix);
+bool mf_str_ends(mf_str s, mf_str suffix);
+bool mf_str_is_utf8(mf_str s);  // well-formed: no overlong forms, no surrogates (RFC 3629)
+// Copies into the arena, NUL-terminated behind .len; NULL data when the arena is full.
+mf_str mf_str_copy(mf_arena *arena, mf_str s);
+char *mf_str_format(mf_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));  // NULL: arena full
+
+// Text that grows. In an arena: ends with it. arena == NULL: malloc, freed by mf_buf_deinit. Once growing fails, `failed` is set,
+// further appends do nothing: check once at the end.
+typedef struct mf_buf {
+  char *data;
+  size_t len, capacity;
+  mf_arena *arena;
+  size_t limit;  // 0: none; an append that would pass it sets `failed`
+  bool failed;
+} mf_buf;
+
+void mf_buf_append(mf_buf *buf, const void *data, size_t len);
+void mf_buf_str(mf_buf *buf, mf_str s);
+void mf_buf_text(mf_buf *buf, const char *nul_terminated);
+void mf_buf_format(mf_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *mf_buf_reserve(mf_buf *buf, size_t len);  // room for len more bytes at data + buf->len, NULL on failure; then raise buf->len
+void mf_buf_deinit(mf_buf *buf);
+static inline mf_str mf_buf_view(const mf_buf *buf) { return (mf_str){buf->data, buf->len}; }
+#endif

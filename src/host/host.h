@@ -1,0 +1,108 @@
+// host: the function host. Keeper, blank workers, sandbox, mailboxes, run slots, queues, keep-alive, metering.
+//
+//   serve:  bind sockets, lock the data directory, then mf_keeper_run(), which forks front and stays small.
+//   front:  mf_host_create() on its loop, mf_host_invoke() for each invocation, mf_host_compile() for each upload.
+//
+// The list of messages between processes is messages.def; what each process may do is sandbox.c.
+#ifndef MF_HOST_HOST_H
+#define MF_HOST_HOST_H
+
+#include "base/base.h"
+#include "pipeline/pipeline.h"
+
+typedef struct mf_host_options {
+  uint32_t run_slots;          // invocations that compute at the same time; 0: one for each processor
+  uint64_t pool_bytes;         // memory of blank workers' arenas in total (--pool-memory)
+  int64_t keep_alive_ns;       // an idle instance lives so long; 0: gone after its answer
+  uint32_t max_concurrency;    // of the account: 1000
+  mf_isa isa;
+} mf_host_options;
+
+// ---- keeper ----
+// Forks front and serves it until SIGTERM/SIGINT (passed on to front, which finishes and exits 0) or until front has died five times
+// in a minute without an answer. `front` runs in the child with the keeper's socket; its return value is its exit status. Returns the
+// exit status of the program. Must be called while the process is single-threaded and small.
+typedef int mf_front_fn(void *context, int keeper_socket);
+int mf_keeper_run(mf_front_fn *front, void *context);
+
+// What this process lacks for the full sandbox, one line each for the user ("not root: workers share your uid"); "" if nothing.
+void mf_sandbox_lacks(mf_buf *out);
+
+// ---- host, in front ----
+typedef struct mf_host mf_host;
+mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options *options, mf_error *err) MF_MUST_CHECK;
+void mf_host_destroy(mf_host *host);
+
+// A function as the dispatcher needs it. Copied as needed during the call.
+typedef struct mf_function_spec {
+  mf_str key;                    // unique and lasting: "us-east-1/name"; fairness and the limit go by it
+  uint64_t revision;             // changes with code or configuration: instances of an older revision finish and retire
+  uint32_t memory_mb, timeout_ms;
+  int32_t reserved_concurrency;  // -1: none
+  uint64_t arena_bytes;          // from the report
+  bool (*open_image)(void *context, int *fd, mf_error *err);  // called during mf_host_invoke, only when an instance must be made
+  void *context;
+} mf_function_spec;
+
+typedef enum mf_outcome {
+  MF_OUTCOME_ANSWER,         // response is the function's answer
+  MF_OUTCOME_FUNCTION_ERROR, // response is a JSON error object that the worker wrote (error_type, message)
+  MF_OUTCOME_TIMEOUT,        // ran or waited longer than timeout_ms
+  MF_OUTCOME_EXITED,         // the worker died: exit_status or signal
+  MF_OUTCOME_OUT_OF_MEMORY,
+  MF_OUTCOME_THROTTLED,      // throttle_reason
+  MF_OUTCOME_FAILED,         // we could not: error
+} mf_outcome;
+
+// One invocation; belongs to the caller from mf_host_invoke until `done` was called and mf_host_release has run.
+typedef struct mf_invocation {
+  // set by the caller
+  char request_id[MF_UUID_TEXT + 1];
+  mf_slice payload;              // in memory (lives until done), or
+  int payload_fd;                // -1; else a file that holds payload.len bytes from offset 0
+  void (*done)(struct mf_invocation *invocation);
+  void *data;
+  // set before done
+  mf_outcome outcome;
+  mf_slice response;             // in the mailbox: valid until mf_host_release; a length was read once and checked
+  int exit_status, signal;       // EXITED: one of them is not 0, or both 0 for exit(0)
+  const char *throttle_reason;   // "ReservedFunctionConcurrentInvocationLimitExceeded" or "ConcurrentInvocationLimitExceeded"
+  mf_error error;
+  bool cold;
+  int64_t init_ns;               // cold: from the decision to the instance being bound and its plan ready
+  int64_t queued_ns, duration_ns;  // waiting for a slot; from the hand-over to the answer, without init
+  int64_t plan_ns;               // the worker's own clock around plan execution
+  uint64_t max_memory_bytes;     // arena in use at most, and the private pages of the process
+  // the host's own
+  struct { void *instance, *function; struct mf_invocation *next, *previous; int64_t enqueued_ns, started_ns, deadline_ns; mf_timer timer; int state; } host;
+} mf_invocation;
+
+// Never calls done before it returns.
+void mf_host_invoke(mf_host *host, const mf_function_spec *function, mf_invocation *invocation);
+void mf_host_release(mf_host *host, mf_invocation *invocation);   // after done: the instance is free for the next
+// The client is gone: not started yet: dropped, done is called with MF_OUTCOME_FAILED; running: it finishes (Lambda does not stop it).
+void mf_host_cancel(mf_host *host, mf_invocation *invocation);
+void mf_host_forget(mf_host *host, mf_str key);                   // deleted: idle instances are killed, running ones finish
+
+// Compiles a package in a sandboxed compiler process. image_fd: a memfd, sealed, at most image_bytes of the report; closed after done.
+typedef void mf_compile_done(void *context, const mf_package_report *report, int image_fd, const mf_error *err);
+bool mf_host_compile(mf_host *host, int package_fd, const mf_package_options *options, mf_compile_done *done, void *context,
+                     mf_error *err) MF_MUST_CHECK;
+
+// Stops taking work: done is called once nothing runs and nothing waits.
+void mf_host_drain(mf_host *host, void (*done)(void *context), void *context);
+
+typedef struct mf_host_stats {
+  uint32_t instances_idle, instances_busy, blank_workers, queued, compiling;
+  uint64_t pool_bytes;
+} mf_host_stats;
+void mf_host_statistics(const mf_host *host, mf_host_stats *stats);
+void mf_host_function_statistics(const mf_host *host, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
+
+// Runs `work` in a forked child under the compiler's sandbox, with the descriptors given and nothing else, for commands that read
+// models without a server (compile, inspect, run, check, bench). `work` gets a growing arena and writes what it has to say to `out_fd`
+// (a pipe whose bytes are copied to stdout) and its error to *err, which comes back. Returns the child's verdict.
+typedef bool mf_sandboxed_fn(void *context, int out_fd, mf_error *err);
+bool mf_sandbox_call(mf_sandboxed_fn *work, void *context, const int *keep_fds, uint32_t n_keep_fds, uint64_t memory_limit_bytes,
+                     mf_error *err) MF_MUST_CHECK;
+#endif

@@ -1,0 +1,78 @@
+// services/lambda: AWS Lambda's API as a table of operations and their handlers. Function configuration and states live in the store;
+// invoking and compiling are handed in by `serve`, since a service may not know the host.
+#ifndef MF_SERVICES_LAMBDA_LAMBDA_H
+#define MF_SERVICES_LAMBDA_LAMBDA_H
+
+#include "base/base.h"
+#include "store/store.h"
+#include "wire/wire.h"
+
+#define MF_ACCOUNT "000000000000"
+
+// One invocation's way through the server, as the service sees it.
+typedef struct mf_lambda_call {
+  char request_id[MF_UUID_TEXT + 1];
+  mf_slice payload;
+  int payload_fd;                 // -1: in memory
+  void (*done)(struct mf_lambda_call *call);
+  void *data;                     // the service's
+  // result: Lambda's view
+  int throttled;                  // 1: 429 with reason
+  const char *throttle_reason;
+  bool failed;                    // 500 ServiceException with message
+  const char *function_error;     // NULL or "Unhandled"
+  mf_slice response;              // valid until release
+  char message[1100];
+  bool cold;
+  int64_t init_ns, duration_ns, plan_ns;
+  uint64_t max_memory_bytes;
+  const char *status;             // NULL, "timeout", "error"; for REPORT
+  const char *error_type;         // "Runtime.ExitError", … for REPORT
+  char error_line[256];           // what stands between START and END ("RequestId: … Error: …"), "" if nothing
+  void *host;                     // serve's
+} mf_lambda_call;
+
+typedef struct mf_lambda_function {  // what serve needs of a function to run it
+  mf_str key;                     // "region/name"
+  uint64_t revision;
+  uint32_t memory_mb, timeout_ms;
+  int32_t reserved_concurrency;
+  mf_blob_id image;
+  uint64_t arena_bytes;
+} mf_lambda_function;
+
+typedef struct mf_lambda_compiled {
+  bool ok;
+  const char *reason;             // StateReason when not ok
+  const char *reason_code;        // "InvalidZipFileException", "FunctionError.…"
+  mf_blob_id image;
+  uint64_t image_bytes, arena_bytes;
+  uint32_t memory_mb_needed, memory_mb, timeout_s;
+  mf_str description;             // JSON text
+} mf_lambda_compiled;
+
+typedef struct mf_lambda_env {
+  mf_store *store;
+  mf_loop *loop;
+  uint64_t max_package_bytes;
+  void (*invoke)(void *context, const mf_lambda_function *function, mf_lambda_call *call);
+  void (*release)(void *context, mf_lambda_call *call);
+  void (*cancel)(void *context, mf_lambda_call *call);
+  // Compiles the package blob (cached by compile key); `done` comes later with the result.
+  bool (*compile)(void *context, const mf_blob_id *package, uint32_t memory_mb, void (*done)(void *data, const mf_lambda_compiled *result),
+                  void *data, mf_error *err);
+  void (*forget)(void *context, mf_str key);
+  void (*instances)(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
+  void *context;
+} mf_lambda_env;
+
+typedef struct mf_lambda mf_lambda;
+mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) MF_MUST_CHECK;
+void mf_lambda_destroy(mf_lambda *lambda);
+// wire's route callback for the service `lambda` (and Mayfly's own paths under /_mayfly/ that deploy, list and read logs).
+bool mf_lambda_route(mf_lambda *lambda, mf_http_request *request, mf_route_result *result);
+// Functions that were Pending or InProgress when the server stopped, or whose image is missing or stale, are compiled again.
+bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
+// Is this blob the package or the image of a function? For the store's collection.
+bool mf_lambda_uses_blob(void *lambda, const mf_blob_id *id);
+#endif

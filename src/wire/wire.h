@@ -1,0 +1,72 @@
+// wire: HTTP server on libmicrohttpd, SigV4, AWS error and answer forms. Knows nothing of any service: `serve` registers handlers.
+#ifndef MF_WIRE_WIRE_H
+#define MF_WIRE_WIRE_H
+
+#include "base/base.h"
+
+// ---- requests ----
+typedef struct mf_http_request mf_http_request;  // alive from the first callback until the response was sent or the client left
+
+mf_arena *mf_request_arena(mf_http_request *request);       // ends with the request
+mf_str mf_request_method(const mf_http_request *request);
+mf_str mf_request_target(const mf_http_request *request);   // raw path as sent, without the query
+mf_str mf_request_query(const mf_http_request *request);    // raw, "" if none
+mf_str mf_request_header(const mf_http_request *request, const char *name);  // "" if absent; case does not matter
+// Value of a query parameter, percent-decoded, in the arena; *found.
+mf_str mf_request_parameter(mf_http_request *request, const char *name, bool *found);
+// The body: in memory when it is at most 64 kB (fd -1), else an unlinked file.
+mf_slice mf_request_body(const mf_http_request *request, int *fd, uint64_t *len);
+const char *mf_request_id(const mf_http_request *request);  // UUID v4, sent as x-amzn-RequestId with every answer
+void *mf_request_data(const mf_http_request *request);      // the handler's own
+void mf_request_set_data(mf_http_request *request, void *data);
+// Called once when the request ends, however it ends (answered: true), before the arena goes.
+void mf_request_on_end(mf_http_request *request, void (*ended)(mf_http_request *request, void *data, bool answered));
+
+typedef struct mf_header { const char *name; mf_str value; } mf_header;
+// Answers; body is copied unless `body_free` is given, which is called when it is sent. May be called at once or later from the loop.
+void mf_respond(mf_http_request *request, int status, const mf_header *headers, uint32_t n_headers, mf_slice body,
+                void (*body_free)(void *context), void *context);
+// REST-JSON error as Lambda sends it: x-amzn-ErrorType and {"Type":"User","message":…} (include_type false: without Type).
+void mf_respond_error(mf_http_request *request, int status, const char *aws_code, const char *message, bool include_type);
+
+// ---- server ----
+typedef struct mf_principal { mf_str access_key, region, service; } mf_principal;  // who signed, from the credential scope
+
+typedef struct mf_route_result {
+  // Called when the body is complete and, unless `anonymous`, the signature is right.
+  void (*handle)(mf_http_request *request, const mf_principal *principal, void *context);
+  void *context;
+  uint64_t max_body_bytes;                       // more: `too_large` or a plain 413
+  void (*too_large)(mf_http_request *request, void *context);
+  bool anonymous;
+} mf_route_result;
+typedef struct mf_wire_handlers {
+  // By headers only: which handler takes this request? service: of the credential scope, "" when unsigned. false: 404.
+  bool (*route)(void *context, mf_http_request *request, mf_str service, mf_route_result *result);
+  // Secret of an access key; false: unknown.
+  bool (*secret)(void *context, mf_str access_key, mf_str *secret);
+  bool (*temporary)(void *context, int *fd, mf_error *err);  // an unlinked file for a large body
+  void *context;
+} mf_wire_handlers;
+typedef struct mf_wire_options {
+  int listen_fd;
+  const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
+  uint32_t max_connections, max_connections_per_peer;
+  uint32_t idle_timeout_s;                        // between requests and while a request dribbles in
+} mf_wire_options;
+typedef struct mf_wire mf_wire;
+mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;
+void mf_wire_stop_accepting(mf_wire *wire);
+void mf_wire_destroy(mf_wire *wire);              // all requests have been answered
+
+// ---- SigV4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html) ----
+typedef struct mf_sigv4_request {  // raw parts of a request, for signing and verifying
+  mf_str method, target, query;
+  const mf_header *headers;
+  uint32_t n_headers;
+  uint8_t payload_sha256[MF_SHA256_BYTES];
+} mf_sigv4_request;
+// For the command line's client: the value of the Authorization header; headers must hold host and x-amz-date.
+bool mf_sigv4_sign(const mf_sigv4_request *request, mf_str access_key, mf_str secret, mf_str region, mf_str service, mf_str amz_date,
+                   mf_arena *arena, mf_str *authorization, mf_error *err) MF_MUST_CHECK;
+#endif

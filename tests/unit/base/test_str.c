@@ -1,0 +1,47 @@
+// Strings: comparison at the edges, UTF-8 as RFC 3629 has it, buffers that grow and refuse.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/base.h"
+
+static void empty_strings_equal_each_other_and_start_everything(void **state) {
+  (void)state;
+  assert_true(mf_str_equal((mf_str){0}, MF_STR("")));
+  assert_true(mf_str_starts(MF_STR("abc"), (mf_str){0}));
+  assert_false(mf_str_starts(MF_STR("ab"), MF_STR("abc")));
+  assert_true(mf_str_ends(MF_STR("model.onnx"), MF_STR(".onnx")));
+}
+
+static void utf8_refuses_overlong_forms_surrogates_and_truncation(void **state) {
+  (void)state;
+  assert_true(mf_str_is_utf8(MF_STR("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")));
+  assert_false(mf_str_is_utf8(MF_STR("\xc0\x80")));
+  assert_false(mf_str_is_utf8(MF_STR("\xe0\x80\x80")));
+  assert_false(mf_str_is_utf8(MF_STR("\xed\xa0\x80")));
+  assert_false(mf_str_is_utf8(MF_STR("\xf4\x90\x80\x80")));
+  assert_false(mf_str_is_utf8(MF_STR("\xe2\x82")));
+}
+
+static void buffer_grows_until_its_limit_and_then_stays_failed(void **state) {
+  (void)state;
+  mf_buf buf = {.limit = 1000};
+  for (int i = 0; i < 99; i++) mf_buf_text(&buf, "0123456789");
+  assert_false(buf.failed);
+  assert_int_equal(buf.len, 990);
+  mf_buf_format(&buf, "%s", "0123456789abcdef");
+  assert_true(buf.failed);
+  mf_buf_text(&buf, "x");
+  assert_int_equal(buf.len, 990);
+  mf_buf_deinit(&buf);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(empty_strings_equal_each_other_and_start_everything),
+      cmocka_unit_test(utf8_refuses_overlong_forms_surrogates_and_truncation),
+      cmocka_unit_test(buffer_grows_until_its_limit_and_then_stays_failed),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
