@@ -14,15 +14,16 @@ struct mf_arena_chunk {
 void mf_arena_init(mf_arena *arena, size_t limit_bytes) { *arena = (mf_arena){.limit_bytes = limit_bytes}; }
 
 void mf_arena_init_fixed(mf_arena *arena, void *memory, size_t size_bytes) {
-  *arena = (mf_arena){.next = memory, .end = (char *)memory + size_bytes, .limit_bytes = size_bytes};
+  *arena = (mf_arena){.next = memory, .end = (char *)memory + size_bytes, .limit_bytes = size_bytes, .fixed = true};
+}
+
+void mf_arena_init_first(mf_arena *arena, void *memory, size_t size_bytes, size_t limit_bytes) {
+  *arena = (mf_arena){.next = memory, .end = (char *)memory + size_bytes, .limit_bytes = limit_bytes};
 }
 
 static char *align_up(char *p, size_t alignment) {
   return (char *)(((uintptr_t)p + alignment - 1) & ~(uintptr_t)(alignment - 1));
 }
-
-// A fixed arena is the one with memory but without chunks.
-static int is_fixed(const mf_arena *arena) { return !arena->chunks && arena->end; }
 
 static size_t next_size(size_t previous) { return previous < LARGEST_CHUNK ? previous * 2 : LARGEST_CHUNK; }
 
@@ -47,7 +48,7 @@ void *mf_arena_alloc_aligned(mf_arena *arena, size_t size_bytes, size_t alignmen
   char *p = arena->next ? align_up(arena->next, alignment) : NULL;
   if (!p || p > arena->end || (size_t)(arena->end - p) < size_bytes) {
     size_t needed;
-    if (is_fixed(arena) || __builtin_add_overflow(size_bytes, alignment, &needed) || !add_chunk(arena, needed)) return NULL;
+    if (arena->fixed || __builtin_add_overflow(size_bytes, alignment, &needed) || !add_chunk(arena, needed)) return NULL;
     p = align_up(arena->next, alignment);
   }
   arena->next = p + size_bytes;

@@ -3,6 +3,7 @@
 #ifndef MF_BASE_ARENA_H
 #define MF_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,12 +13,15 @@ typedef struct mf_arena {
   char *next, *end;        // what is left of the current chunk or of the caller's memory
   size_t used_bytes;       // handed out so far, alignment included
   size_t limit_bytes;      // 0: none
+  bool fixed;              // the caller's memory is all there is
 } mf_arena;
 
 // A growing arena that refuses to hand out more than limit_bytes (0: no limit). Freed by mf_arena_deinit.
 void mf_arena_init(mf_arena *arena, size_t limit_bytes);
 // A fixed arena in the caller's memory; mf_arena_deinit does nothing for it.
 void mf_arena_init_fixed(mf_arena *arena, void *memory, size_t size_bytes);
+// A growing arena that uses up the caller's memory before it calls malloc; that memory stays the caller's.
+void mf_arena_init_first(mf_arena *arena, void *memory, size_t size_bytes, size_t limit_bytes);
 // Zeroed memory, aligned to 16 bytes (or to `alignment`, a power of two); NULL when the limit or the memory is exhausted.
 void *mf_arena_alloc(mf_arena *arena, size_t size_bytes);
 void *mf_arena_alloc_aligned(mf_arena *arena, size_t size_bytes, size_t alignment);

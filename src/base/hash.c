@@ -20,6 +20,21 @@ void mf_sha256(const void *data, size_t len, uint8_t digest[MF_SHA256_BYTES]) {
   sha256_digest(&ctx, MF_SHA256_BYTES, digest);
 }
 
+static struct sha256_ctx *context_of(mf_sha256_stream *stream) {
+  _Static_assert(sizeof(struct sha256_ctx) <= sizeof(mf_sha256_stream), "room for nettle's state");
+  return (struct sha256_ctx *)(void *)stream->state;
+}
+
+void mf_sha256_begin(mf_sha256_stream *stream) { sha256_init(context_of(stream)); }
+
+void mf_sha256_add(mf_sha256_stream *stream, const void *data, size_t len) {
+  sha256_update(context_of(stream), len, data);
+}
+
+void mf_sha256_end(mf_sha256_stream *stream, uint8_t digest[MF_SHA256_BYTES]) {
+  sha256_digest(context_of(stream), MF_SHA256_BYTES, digest);
+}
+
 bool mf_sha256_fd(int fd, uint8_t digest[MF_SHA256_BYTES], mf_error *err) {
   struct sha256_ctx ctx;
   sha256_init(&ctx);

@@ -14,6 +14,13 @@ enum { MF_SHA256_BYTES = 32, MF_SHA256_HEX = 64, MF_UUID_TEXT = 36 };
 void mf_sha256(const void *data, size_t len, uint8_t digest[MF_SHA256_BYTES]);
 // The whole file from its beginning (pread, the offset stays).
 bool mf_sha256_fd(int fd, uint8_t digest[MF_SHA256_BYTES], mf_error *err) MF_MUST_CHECK;
+// The same in pieces.
+typedef struct mf_sha256_stream {
+  uint64_t state[16];
+} mf_sha256_stream;
+void mf_sha256_begin(mf_sha256_stream *stream);
+void mf_sha256_add(mf_sha256_stream *stream, const void *data, size_t len);
+void mf_sha256_end(mf_sha256_stream *stream, uint8_t digest[MF_SHA256_BYTES]);
 void mf_hmac_sha256(mf_slice key, mf_slice message, uint8_t digest[MF_SHA256_BYTES]);
 bool mf_equal_constant_time(const void *a, const void *b, size_t len);
 
