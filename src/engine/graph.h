@@ -12,6 +12,7 @@ typedef struct mf_value {
   mf_str name;
   mf_tensor tensor;      // what is known of type and shape; data != NULL: a constant
   mf_str *dim_names;     // [rank] symbolic names of unknown dimensions ("batch"), NULL if none
+  mf_tensor declared;    // what the model states of it, unverified; data NULL
 } mf_value;
 
 typedef struct mf_node {

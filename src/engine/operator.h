@@ -65,6 +65,8 @@ typedef struct mf_kernel_call {
 } mf_kernel_call;
 typedef bool mf_kernel_fn(mf_kernel_call *call, mf_error *err);
 
+// applies, scratch and pack see inputs as the shape function does: a constant that was packed keeps its original type and shape there
+// (at run time with data NULL). Only `run` sees the packed tensor.
 // Is this kernel right and worth it for these inputs and outputs? Shapes may be unknown where the model is dynamic; then the kernel
 // must work for every shape that fits the known part. Constant inputs carry data.
 typedef bool mf_applies_fn(const mf_shape_call *call);

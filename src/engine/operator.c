@@ -1,0 +1,52 @@
+// Looking up rows of the operator table, and which instruction set this processor has.
+#include "operator.h"
+
+#include <stdlib.h>
+
+static const mf_operator *find_in(const mf_operator_table *table, mf_str domain, mf_str name, int64_t opset, bool *other_version) {
+  for (uint32_t i = 0; i < table->n_rows; i++) {
+    const mf_operator *row = table->rows[i];
+    if (!mf_str_is(name, row->name) || !mf_str_is(domain, row->domain)) continue;
+    if (opset >= row->since && (row->until == MF_OP_ANY || opset <= row->until)) return row;
+    *other_version = true;
+  }
+  return NULL;
+}
+
+const mf_operator *mf_operator_find(const mf_operator_table *extra, mf_str domain, mf_str name, int64_t opset, bool *other_version) {
+  bool other = false;
+  if (mf_str_is(domain, "ai.onnx")) domain = (mf_str){NULL, 0};
+  const mf_operator *row = find_in(&mf_builtin_operators, domain, name, opset, &other);
+  if (!row && extra) row = find_in(extra, domain, name, opset, &other);
+  if (other_version) *other_version = other;
+  return row;
+}
+
+static const char *const isa_names[MF_ISA_COUNT] = {"generic", "avx2", "avx512"};
+
+const char *mf_isa_name(mf_isa isa) { return (unsigned)isa < MF_ISA_COUNT ? isa_names[isa] : "?"; }
+
+static mf_isa best_isa(void) {
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  return avx512 ? MF_ISA_AVX512 : avx2 ? MF_ISA_AVX2 : MF_ISA_GENERIC;
+#else
+  return MF_ISA_GENERIC;
+#endif
+}
+
+bool mf_isa_detect(mf_isa *isa, mf_error *err) {
+  mf_isa best = best_isa();
+  const char *wanted = getenv("MAYFLY_ISA");
+  if (!wanted || !*wanted) return *isa = best, true;
+  for (unsigned i = 0; i < MF_ISA_COUNT; i++) {
+    if (strcmp(wanted, isa_names[i]) != 0) continue;
+    if (i > (unsigned)best)
+      return mf_fail(err, MF_Usage, "MAYFLY_ISA=%s: this processor has no %s, the best it has is %s", wanted, wanted, isa_names[best]);
+    return *isa = (mf_isa)i, true;
+  }
+  return mf_fail(err, MF_Usage, "MAYFLY_ISA=%s: expected generic, avx2 or avx512", wanted);
+}
