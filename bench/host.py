@@ -61,9 +61,9 @@ def script(path, requests):
 
 
 class Server:
-    def __init__(self, scratch, *options):
+    def __init__(self, scratch, *options, data=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(dir=scratch))
-        self.data, self.port = self.directory / "data", free_port()
+        self.data, self.port = data or self.directory / "data", free_port()
         self.log = open(self.directory / "log", "w+")
         self.process = subprocess.Popen([MAYFLY, "serve", "--data", self.data, "--listen", f"127.0.0.1:{self.port}", *options],
                                         stdout=self.log, stderr=self.log)
