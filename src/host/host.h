@@ -19,11 +19,26 @@ typedef struct mf_host_options {
 } mf_host_options;
 
 // ---- keeper ----
-// Forks front and serves it until SIGTERM/SIGINT (passed on to front, which finishes and exits 0) or until front has died five times
-// in a minute without an answer. `front` runs in the child with the keeper's socket; its return value is its exit status. Returns the
-// exit status of the program. Must be called while the process is single-threaded and small.
+// What workers and compilers run. `prepare` is called once in the keeper, before it forks: whatever needs system calls that the sandbox
+// forbids (seeds, instruction sets, environment variables) happens there. Workers see an empty environment.
+typedef struct mf_host_functions {
+  void (*prepare)(void);                                                             // may be NULL
+  void *(*create)(mf_slice image, void *memory, size_t bytes, mf_error *err);        // worker: once, when it is bound; NULL: *err
+  bool (*answer)(void *responder, mf_slice payload, char *out, size_t out_capacity, size_t *out_len, mf_error *err);
+  int64_t (*plan_ns)(const void *responder);
+  size_t (*peak_bytes)(const void *responder);
+  bool (*compile)(mf_slice package, const mf_package_options *options, mf_arena *arena, mf_slice *image, mf_package_report *report,
+                  mf_error *err);
+} mf_host_functions;
+extern const mf_host_functions mf_host_pipeline_functions;  // models: pipeline.h's responder and compiler
+
+// Forks front and serves it until SIGTERM/SIGINT/SIGHUP (front's mf_host_on_stop callback is called: it finishes what runs and returns 0;
+// a second signal stops at once) or until front has died five times in a minute without an answer. `front` runs in the child with the
+// keeper's socket and ignores those signals itself. When it returns, its value becomes the program's exit status; when a signal kills
+// it, it is started again with the same descriptors and fresh workers. Must be called while the process is single-threaded and small.
 typedef int mf_front_fn(void *context, int keeper_socket);
-int mf_keeper_run(mf_front_fn *front, void *context);
+int mf_keeper_run(mf_front_fn *front, void *context);  // with mf_host_pipeline_functions
+int mf_keeper_run_with(const mf_host_functions *functions, mf_front_fn *front, void *context);
 
 // What this process lacks for the full sandbox, one line each for the user ("not root: workers share your uid"); "" if nothing.
 void mf_sandbox_lacks(mf_buf *out);
@@ -32,6 +47,10 @@ void mf_sandbox_lacks(mf_buf *out);
 typedef struct mf_host mf_host;
 mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options *options, mf_error *err) MF_MUST_CHECK;
 void mf_host_destroy(mf_host *host);
+// The keeper was asked to stop: `stop` is called once, on the loop. It stops accepting, drains and ends the loop.
+void mf_host_on_stop(mf_host *host, void (*stop)(void *context), void *context);
+// Front answered somebody: deaths that came before no longer count. Invocations' answers say so by themselves.
+void mf_host_answered(mf_host *host);
 
 // A function as the dispatcher needs it. Copied as needed during the call.
 typedef struct mf_function_spec {
@@ -74,7 +93,13 @@ typedef struct mf_invocation {
   int64_t plan_ns;               // the worker's own clock around plan execution
   uint64_t max_memory_bytes;     // arena in use at most, and the private pages of the process
   // the host's own
-  struct { void *instance, *function; struct mf_invocation *next, *previous; int64_t enqueued_ns, started_ns, deadline_ns; mf_timer timer; int state; } host;
+  struct {
+    void *owner, *instance, *function, *copy;
+    struct mf_invocation *next, *previous;
+    int64_t enqueued_ns, started_ns;
+    mf_timer timer;
+    int state;
+  } host;
 } mf_invocation;
 
 // Never calls done before it returns.
