@@ -1,0 +1,131 @@
+// The n-th allocation or system call of the store fails, for every n until none does: nothing leaks or crashes, every callback comes,
+// and an error says what failed. What was reported done is there afterwards.
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "world.h"
+
+static atomic_int countdown;  // 0: nothing fails; n: the n-th call from now on does
+static int fail_errno;
+static atomic_bool only_memory;
+
+static bool fails(bool is_memory) {
+  if (atomic_load(&countdown) == 0 || atomic_load(&only_memory) != is_memory) return false;
+  return atomic_fetch_sub(&countdown, 1) == 1;
+}
+
+#define WRAP(result, name, parameters, arguments, is_memory, failure) \
+  result __real_##name parameters;                                   \
+  result __wrap_##name parameters;                                   \
+  result __wrap_##name parameters {                                  \
+    if (!fails(is_memory)) return __real_##name arguments;           \
+    errno = (is_memory) ? ENOMEM : fail_errno;                       \
+    return failure;                                                  \
+  }
+// (openat64 and the like: the names that 64-bit file offsets give them.)
+WRAP(void *, malloc, (size_t size), (size), true, NULL)
+WRAP(void *, calloc, (size_t n, size_t size), (n, size), true, NULL)
+WRAP(void *, realloc, (void *old, size_t size), (old, size), true, NULL)
+WRAP(ssize_t, write, (int fd, const void *data, size_t len), (fd, data, len), false, -1)
+WRAP(int, fsync, (int fd), (fd), false, -1)
+WRAP(int, openat64, (int at, const char *path, int flags, mode_t mode), (at, path, flags, mode), false, -1)
+WRAP(int, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode), false, -1)
+WRAP(int, renameat, (int at, const char *from, int to, const char *path), (at, from, to, path), false, -1)
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), false, -1)
+WRAP(void *, mmap64, (void *at, size_t len, int prot, int flags, int fd, off_t offset), (at, len, prot, flags, fd, offset), true, MAP_FAILED)
+WRAP(int, fcntl64, (int fd, int command, long argument), (fd, command, argument), false, -1)
+
+// Opens, commits, stores a blob, logs, reads, closes. Returns true when nothing failed; then everything must be there.
+static bool walk(const char *directory, int source_fd, outcome *commit, outcome *blob) {
+  mf_error err = {0};
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  mf_loop *loop = mf_loop_create(&err);
+  mf_store *store = loop ? mf_store_open(directory, loop, &err) : NULL;
+  mf_write write = world_row(MF_TABLE_functions, "k", "v");
+  mf_slice value;
+  mf_str text;
+  bool found = false, ok = store;
+  if (store) {
+    bool accepted = mf_store_commit(store, &write, 1, commit_done, commit, &err);
+    bool copied = mf_store_blob_put(store, source_fd, blob_done, blob, &err);
+    mf_store_log(store, MF_STR("r/f"), MF_STR("line\n"));
+    ok = accepted && copied && mf_store_get(store, MF_TABLE_functions, MF_STR("k"), &arena, &value, &found, &err) && found;
+    ok = mf_store_log_tail(store, MF_STR("r/f"), 1000, &arena, &text, &err) && ok;
+    mf_store_close(store);
+    assert_int_equal(commit->calls, accepted);
+    assert_int_equal(blob->calls, copied);
+    ok = ok && !commit->failures && !blob->failures;
+  }
+  if (!ok && !err.message[0] && !commit->failures && !blob->failures) fail_msg("failed without a message");
+  mf_loop_destroy(loop);
+  mf_arena_deinit(&arena);
+  return ok;
+}
+
+static void everything_is_there(const char *directory, const outcome *commit, const outcome *blob) {
+  world w = {0};
+  snprintf(w.directory, sizeof w.directory, "%s", directory);
+  mf_arena_init(&w.arena, 0);
+  world_open(&w);
+  if (commit->calls && !commit->failures) assert_string_equal(world_get(&w, MF_TABLE_functions, "k"), "v");
+  if (blob->calls && !blob->failures) {
+    uint8_t hash[MF_SHA256_BYTES];
+    int fd;
+    assert_true(mf_store_blob_open(w.store, &blob->id, &fd, &w.err));
+    assert_true(mf_sha256_fd(fd, hash, &w.err));
+    assert_memory_equal(hash, blob->id.sha256, sizeof hash);
+    close(fd);
+  }
+  world_close(&w);
+  mf_arena_deinit(&w.arena);
+}
+
+static void every_fault(bool memory, int number, mf_code expected_blob_code) {
+  int failed_walks = 0;
+  for (int n = 1; n < 1000; n++) {
+    world w;
+    outcome commit = {0}, blob = {0};
+    world_begin(&w);
+    int source = memfd_create("source", 0);
+    assert_int_equal(write(source, "some bytes", 10), 10);
+    fail_errno = number;
+    atomic_store(&only_memory, memory);
+    atomic_store(&countdown, n);
+    bool ok = walk(w.directory, source, &commit, &blob);
+    bool reached = atomic_exchange(&countdown, 0) <= 0;
+    close(source);
+    if (blob.failures && !memory) assert_int_equal(blob.error.code, expected_blob_code);
+    everything_is_there(w.directory, &commit, &blob);
+    failed_walks += !ok;
+    world_end(&w);
+    if (!reached) break;
+  }
+  assert_true(failed_walks > 5);
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  every_fault(true, ENOMEM, MF_OutOfMemory);
+}
+
+static void every_system_call_may_find_the_disk_full(void **state) {
+  (void)state;
+  every_fault(false, ENOSPC, MF_NoSpace);
+}
+
+static void every_system_call_may_fail(void **state) {
+  (void)state;
+  every_fault(false, EIO, MF_Io);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(every_system_call_may_find_the_disk_full),
+      cmocka_unit_test(every_system_call_may_fail),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

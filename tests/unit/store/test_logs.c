@@ -1,0 +1,173 @@
+// Functions' logs: stamped, capped, escaped when shown, rotated; positions outlive rotation and restarts.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "store/log.h"
+#include "world.h"
+
+typedef struct log_world {
+  world w;
+  int fd;
+  mf_store_logs *logs;
+} log_world;
+
+static void finish_logs(void *data) {
+  log_world *l = data;
+  if (l->logs) mf_store_logs_finish(l->logs);
+}
+
+static void log_open(log_world *l, const mf_log_limits *limits) {
+  l->logs = mf_store_logs_create(l->fd, l->w.loop, limits, &l->w.err);
+  assert_non_null(l->logs);
+}
+
+static void log_begin(log_world *l, const mf_log_limits *limits) {
+  world_begin(&l->w);
+  l->logs = NULL;
+  l->w.loop = mf_loop_create(&l->w.err);
+  l->fd = open(l->w.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  mf_loop_on_wake(l->w.loop, finish_logs, l);
+  log_open(l, limits);
+}
+
+static void log_end(log_world *l) {
+  mf_store_logs_destroy(l->logs);
+  close(l->fd);
+  mf_loop_destroy(l->w.loop);
+  world_end(&l->w);
+}
+
+static const char *since(log_world *l, const char *function, uint64_t *position) {
+  mf_str text;
+  assert_true(mf_store_logs_since(l->logs, mf_str_from(function), position, 1 << 20, &l->w.arena, &text, &l->w.err));
+  return mf_str_format(&l->w.arena, "%.*s", MF_STR_ARG(text));
+}
+
+// "2026-11-25T10:00:00.000Z text" -> checks the stamp, returns the text.
+static const char *without_stamp(const char *line) {
+  int y, mo, d, h, mi, s, ms, end = 0;
+  assert_int_equal(sscanf(line, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ %n", &y, &mo, &d, &h, &mi, &s, &ms, &end), 7);
+  assert_int_equal(end, 25);
+  return line + end;
+}
+
+static void lines_are_stamped_and_control_characters_shown_escaped(void **state) {
+  (void)state;
+  log_world l;
+  uint64_t position = 0;
+  log_begin(&l, &mf_log_default_limits);
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("one\x1b[31m\ttab\r\n\ntwo\x7f"));
+  const char *text = since(&l, "r/f", &position);
+  assert_true(strncmp(without_stamp(text), "one\\x1b[31m\ttab\\x0d\n", 19) == 0);
+  const char *second = strchr(text, '\n') + 1;
+  assert_string_equal(without_stamp(second), "two\\x7f\n");
+  assert_string_equal(since(&l, "r/f", &position), "");
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("three\n"));
+  mf_store_logs_add(l.logs, MF_STR("r/g"), MF_STR("other\n"));
+  assert_string_equal(without_stamp(since(&l, "r/f", &position)), "three\n");
+  log_end(&l);
+}
+
+static void long_lines_and_texts_are_cut_and_say_so(void **state) {
+  (void)state;
+  log_world l;
+  uint64_t position = 0;
+  mf_log_limits limits = mf_log_default_limits;
+  limits.line_bytes = 10;
+  limits.call_bytes = 40;
+  log_begin(&l, &limits);
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("0123456789abc\nxyz\n0123456789012345678901234567890123456789"));
+  const char *text = since(&l, "r/f", &position);
+  assert_non_null(strstr(text, "0123456789[line cut: 3 bytes more]\n"));
+  assert_non_null(strstr(text, "[log text cut: 18 bytes more]\n"));
+  log_end(&l);
+}
+
+static void rotation_keeps_positions_and_removes_old_text(void **state) {
+  (void)state;
+  log_world l;
+  mf_log_limits limits = mf_log_default_limits;
+  limits.segment_bytes = 1000;
+  uint64_t position = 0, all = 0;
+  char line[40];
+  log_begin(&l, &limits);
+  for (int i = 0; i < 200; i++) {
+    snprintf(line, sizeof line, "line %03d", i);
+    mf_store_logs_add(l.logs, MF_STR("r/f"), mf_str_from(line));
+    const char *text = since(&l, "r/f", &position);
+    assert_int_equal(strlen(text), 34);
+    assert_int_equal(position, (uint64_t)(i + 1) * 34);
+    if (i == 100) {  // a restart
+      mf_store_logs_destroy(l.logs);
+      log_open(&l, &limits);
+    }
+  }
+  const char *kept = since(&l, "r/f", &all);
+  assert_true(strlen(kept) >= 1000 && strlen(kept) <= 2000);
+  assert_non_null(strstr(kept, "line 199"));
+  assert_null(strstr(kept, "line 100"));
+  mf_str tail;
+  assert_true(mf_store_logs_tail(l.logs, MF_STR("r/f"), 100, &l.w.arena, &tail, &l.w.err));
+  assert_int_equal(tail.len, 68);  // whole lines only
+  log_end(&l);
+}
+
+static void old_segments_go_at_start_and_deleted_logs_at_once(void **state) {
+  (void)state;
+  log_world l;
+  mf_log_limits limits = mf_log_default_limits;
+  uint64_t position = 0;
+  log_begin(&l, &limits);
+  mf_store_logs_add(l.logs, MF_STR("r/old"), MF_STR("old\n"));
+  mf_store_logs_add(l.logs, MF_STR("r/gone"), MF_STR("gone\n"));
+  mf_store_logs_delete(l.logs, MF_STR("r/gone"));
+  assert_string_equal(since(&l, "r/gone", &position), "");
+  mf_store_logs_add(l.logs, MF_STR("r/gone"), MF_STR("again\n"));
+  position = 5000;  // of the log that was deleted
+  assert_string_equal(without_stamp(since(&l, "r/gone", &position)), "again\n");
+  mf_store_logs_destroy(l.logs);
+  limits.max_age_ns = -1;
+  log_open(&l, &limits);
+  position = 0;
+  assert_string_equal(since(&l, "r/old", &position), "");
+  assert_int_equal(faccessat(l.fd, "r/old", F_OK, 0), -1);
+  log_end(&l);
+}
+
+static void a_name_cannot_leave_the_log_directory(void **state) {
+  (void)state;
+  log_world l;
+  uint64_t position = 0;
+  log_begin(&l, &mf_log_default_limits);
+  mf_store_logs_add(l.logs, MF_STR("../../x"), MF_STR("hello\n"));
+  assert_string_equal(without_stamp(since(&l, "../../x", &position)), "hello\n");
+  assert_int_equal(faccessat(l.fd, "%2e%2e/%2e%2e/x", F_OK, 0), 0);
+  log_end(&l);
+}
+
+static void text_beyond_what_may_wait_is_dropped_and_counted(void **state) {
+  (void)state;
+  log_world l;
+  mf_log_limits limits = mf_log_default_limits;
+  limits.pending_bytes = 100;
+  uint64_t position = 0;
+  log_begin(&l, &limits);
+  for (int i = 0; i < 50; i++) mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("a line of some length\n"));
+  const char *text = since(&l, "r/f", &position);
+  assert_non_null(strstr(text, "bytes of log text were dropped"));
+  assert_true(strlen(text) < 500);
+  log_end(&l);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(lines_are_stamped_and_control_characters_shown_escaped),
+      cmocka_unit_test(long_lines_and_texts_are_cut_and_say_so),
+      cmocka_unit_test(rotation_keeps_positions_and_removes_old_text),
+      cmocka_unit_test(old_segments_go_at_start_and_deleted_logs_at_once),
+      cmocka_unit_test(a_name_cannot_leave_the_log_directory),
+      cmocka_unit_test(text_beyond_what_may_wait_is_dropped_and_counted),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
