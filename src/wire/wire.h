@@ -19,7 +19,8 @@ mf_slice mf_request_body(const mf_http_request *request, int *fd, uint64_t *len)
 const char *mf_request_id(const mf_http_request *request);  // UUID v4, sent as x-amzn-RequestId with every answer
 void *mf_request_data(const mf_http_request *request);      // the handler's own
 void mf_request_set_data(mf_http_request *request, void *data);
-// Called once when the request ends, however it ends (answered: true), before the arena goes.
+// Called once when the request ends, before the arena goes. answered false: the client hung up, or the server is being destroyed;
+// nobody waits any longer, and mf_respond must not be called.
 void mf_request_on_end(mf_http_request *request, void (*ended)(mf_http_request *request, void *data, bool answered));
 
 typedef struct mf_header { const char *name; mf_str value; } mf_header;
@@ -33,7 +34,8 @@ void mf_respond_error(mf_http_request *request, int status, const char *aws_code
 typedef struct mf_principal { mf_str access_key, region, service; } mf_principal;  // who signed, from the credential scope
 
 typedef struct mf_route_result {
-  // Called when the body is complete and, unless `anonymous`, the signature is right.
+  // Called when the body is complete and, unless `anonymous`, the signature is right. principal: NULL on an anonymous route,
+  // whose signature nobody checked.
   void (*handle)(mf_http_request *request, const mf_principal *principal, void *context);
   void *context;
   uint64_t max_body_bytes;                       // more: `too_large` or a plain 413
@@ -49,15 +51,17 @@ typedef struct mf_wire_handlers {
   void *context;
 } mf_wire_handlers;
 typedef struct mf_wire_options {
-  int listen_fd;
+  int listen_fd;                                  // closed by mf_wire_destroy; never shut down, another process may share it
+  const char *listen_host;                        // the name that the user gave to listen on, NULL: only addresses and own names
   const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
   uint32_t max_connections, max_connections_per_peer;
   uint32_t idle_timeout_s;                        // between requests and while a request dribbles in
 } mf_wire_options;
 typedef struct mf_wire mf_wire;
 mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;
-void mf_wire_stop_accepting(mf_wire *wire);
-void mf_wire_destroy(mf_wire *wire);              // all requests have been answered
+void mf_wire_stop_accepting(mf_wire *wire);       // requests under way and on kept-alive connections are still answered, then closed
+uint32_t mf_wire_requests(const mf_wire *wire);   // under way, so that a stop can wait for 0
+void mf_wire_destroy(mf_wire *wire);              // requests still under way end unanswered
 
 // ---- SigV4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html) ----
 typedef struct mf_sigv4_request {  // raw parts of a request, for signing and verifying

@@ -1,0 +1,113 @@
+// Connections: who is connected, who hung up while its request was being worked on, who dribbles.
+//
+// libmicrohttpd does not look at a suspended connection. Each socket is therefore also watched by the loop, for the peer's FIN and
+// reset only, which costs nothing while neither comes. A FIN alone does not say whether the peer left or only finished sending (a
+// half-closed connection still wants its answer), so it is answered by an interim "100 Continue", which every HTTP/1.1 client has to
+// pass over: a peer that left resets the connection, and only that ends the request.
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "server.h"
+
+static int socket_of(struct MHD_Connection *handle) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+  return info ? info->connect_fd : -1;
+}
+
+void mf_wire_abandon(mf_http_request *request) {
+  if (request->gone || !request->suspended) return;
+  request->gone = true;
+  request->suspended = false;
+  request->wire->must_run = true;
+  MHD_resume_connection(request->connection->handle);
+}
+
+static bool was_reset(const wire_connection *connection) {
+  char byte;
+  ssize_t n = recv(connection->hang_up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n < 0 && errno != EAGAIN && errno != EINTR;
+}
+
+static void probe(wire_connection *connection) {
+  static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
+  connection->probed = true;
+  if (!mf_str_is(connection->request->version, "HTTP/1.1")) return;
+  ssize_t n = send(connection->hang_up.fd, interim, sizeof interim - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (n < 0 && errno != EAGAIN) mf_wire_abandon(connection->request);
+}
+
+void mf_wire_look_at_peer(wire_connection *connection) {
+  if (!connection->half_closed || !connection->request || !connection->request->suspended) return;
+  if (connection->wire->tls || was_reset(connection)) mf_wire_abandon(connection->request);
+  else if (!connection->probed) probe(connection);
+}
+
+static void on_hang_up(mf_watch *watch, uint32_t events) {
+  wire_connection *connection = watch->data;
+  mf_error err;
+  connection->half_closed = true;
+  if (events & (EPOLLHUP | EPOLLERR)) {
+    mf_loop_remove(connection->wire->loop, watch);
+    connection->watched = false;
+    if (connection->request) mf_wire_abandon(connection->request);
+    return;
+  }
+  // From now on only a reset is of interest, which epoll always reports.
+  if (!mf_loop_modify(connection->wire->loop, watch, 0, &err)) mf_log(MF_LOG_WARN, "%s", err.message);
+  mf_wire_look_at_peer(connection);
+}
+
+static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {
+  wire_connection *connection = calloc(1, sizeof *connection);
+  if (!connection) return NULL;
+  mf_error err;
+  *connection = (wire_connection){.wire = wire, .handle = handle, .since_ns = mf_now_ns(), .next = wire->connections,
+                                  .hang_up = {.fd = socket_of(handle), .ready = on_hang_up, .data = connection}};
+  if (wire->connections) wire->connections->previous = connection;
+  wire->connections = connection;
+  connection->watched = mf_loop_add(wire->loop, &connection->hang_up, EPOLLRDHUP, &err);
+  if (wire->sweep.position == 0 && !mf_loop_timer_set(wire->loop, &wire->sweep, mf_now_ns() + MF_NS_PER_S, &err))
+    mf_log(MF_LOG_WARN, "slow connections are not looked for: %s", err.message);
+  return connection;
+}
+
+static void closed(wire_connection *connection) {
+  mf_wire *wire = connection->wire;
+  if (connection->watched) mf_loop_remove(wire->loop, &connection->hang_up);
+  if (connection->linger_bytes > 0 && !wire->stopping) mf_wire_linger(wire, connection->hang_up.fd, connection->linger_bytes);
+  if (connection->next) connection->next->previous = connection->previous;
+  if (connection->previous) connection->previous->next = connection->next;
+  else wire->connections = connection->next;
+  free(connection);
+}
+
+void mf_wire_on_connection(void *context, struct MHD_Connection *handle, void **socket_context,
+                           enum MHD_ConnectionNotificationCode what) {
+  if (what == MHD_CONNECTION_NOTIFY_STARTED) *socket_context = opened(context, handle);
+  else if (*socket_context) closed(*socket_context);
+}
+
+// libmicrohttpd's own timeout begins again with every byte; here a whole request must have come, and its answer must have been
+// taken, in idle_timeout plus what the slowest connection that we bear needs for the bytes.
+static bool is_too_slow(const wire_connection *connection, int64_t now) {
+  const mf_http_request *request = connection->request;
+  int64_t idle = connection->wire->idle_timeout_ns;
+  if (!request) return now - connection->since_ns > 2 * idle;
+  if (request->phase == PHASE_COMPLETE) return false;
+  uint64_t bytes = MF_MIN(request->body_len, UINT64_C(1) << 40);
+  return now - request->begun_ns > idle + (int64_t)(bytes / SLOWEST_BYTES_PER_S) * MF_NS_PER_S;
+}
+
+void mf_wire_sweep(mf_timer *timer) {
+  mf_wire *wire = timer->data;
+  mf_error err;
+  int64_t now = mf_now_ns();
+  for (wire_connection *c = wire->connections; c; c = c->next) {
+    if (c->cut || !is_too_slow(c, now)) continue;
+    c->cut = true;
+    shutdown(c->hang_up.fd, SHUT_RDWR);  // libmicrohttpd sees the end of the connection and cleans up
+  }
+  if (wire->connections && !mf_loop_timer_set(wire->loop, timer, now + MF_NS_PER_S, &err)) mf_log(MF_LOG_WARN, "%s", err.message);
+}

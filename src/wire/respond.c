@@ -1,0 +1,109 @@
+// Answers. A handler may answer at once, from within its callback, or later from the loop; in the second case the connection was
+// suspended and is resumed here. The body lives until the request ends, so libmicrohttpd is never asked to copy it.
+#include <stdio.h>
+#include <string.h>
+
+#include "server.h"
+
+static void add_header(struct MHD_Response *response, const char *name, mf_str value) {
+  char short_text[512];
+  if (value.len >= sizeof short_text) {  // longer ones are NUL-terminated by their makers: X-Amz-Log-Result, Location
+    MHD_add_response_header(response, name, value.data);
+    return;
+  }
+  if (value.len > 0) memcpy(short_text, value.data, value.len);
+  short_text[value.len] = 0;
+  MHD_add_response_header(response, name, short_text);
+}
+
+// Bytes of a model or a client must not become further headers.
+static bool is_clean(mf_str value) {
+  for (size_t i = 0; i < value.len; i++)
+    if ((unsigned char)value.data[i] < 0x20 || value.data[i] == 0x7f) return false;
+  return true;
+}
+
+static void add_headers(mf_http_request *request, const mf_header *headers, uint32_t n_headers) {
+  MHD_add_response_header(request->response, "x-amzn-RequestId", request->id);
+  if (request->wire->stopping) MHD_add_response_header(request->response, MHD_HTTP_HEADER_CONNECTION, "close");
+  for (uint32_t i = 0; i < n_headers; i++) {
+    mf_str value = headers[i].value;
+    if (!is_clean(value)) {
+      mf_log(MF_LOG_ERROR, "the header %s was left out of an answer: it holds control characters", headers[i].name);
+      continue;
+    }
+    if (value.len >= 512) value = mf_str_copy(&request->arena, value);
+    if (value.data || value.len == 0) add_header(request->response, headers[i].name, value);
+  }
+}
+
+static mf_slice kept_body(mf_http_request *request, mf_slice body, bool copy) {
+  if (!copy || body.len == 0) return body;
+  char *kept = mf_arena_alloc(&request->arena, body.len);
+  return kept ? (mf_slice){memcpy(kept, body.data, body.len), body.len} : (mf_slice){NULL, body.len};
+}
+
+static void resume(mf_http_request *request) {
+  request->wire->must_run = true;
+  request->suspended = false;
+  MHD_resume_connection(request->connection->handle);
+}
+
+void mf_respond(mf_http_request *request, int status, const mf_header *headers, uint32_t n_headers, mf_slice body,
+                void (*body_free)(void *context), void *context) {
+  if (request->response || request->gone) {  // a second answer, or nobody is there to read it
+    if (body_free) body_free(context);
+    return;
+  }
+  request->body_free = body_free;
+  request->body_context = context;
+  request->status = status;
+  mf_slice kept = kept_body(request, body, !body_free);
+  if (kept.len > 0 && !kept.data) {
+    request->status = 500;
+    kept = (mf_slice){NULL, 0};
+  }
+  request->response = MHD_create_response_from_buffer(kept.len, (void *)(uintptr_t)kept.data, MHD_RESPMEM_PERSISTENT);
+  if (request->response) add_headers(request, headers, n_headers);
+  else request->gone = true;  // no memory: the connection is closed without an answer
+  if (request->suspended) resume(request);
+}
+
+enum MHD_Result mf_wire_queue(mf_http_request *request, struct MHD_Connection *connection) {
+  if (request->gone || !request->response) return MHD_NO;
+  request->answered = true;
+  if (request->phase != PHASE_COMPLETE && (request->content_length > 0 || request->body_len > 0))
+    request->connection->linger_bytes = request->known_peer ? LINGER_KNOWN_BYTES : LINGER_STRANGER_BYTES;
+  return MHD_queue_response(connection, (unsigned)request->status, request->response);
+}
+
+void mf_wire_drop_response(mf_http_request *request) {
+  if (request->response) MHD_destroy_response(request->response);
+  request->response = NULL;
+}
+
+static void append_json_text(mf_buf *out, mf_str text) {
+  bool is_text = mf_str_is_utf8(text);
+  for (size_t i = 0; i < text.len; i++) {
+    unsigned char c = (unsigned char)text.data[i];
+    if (c == '"' || c == '\\') mf_buf_format(out, "\\%c", c);
+    else if (c == '\n') mf_buf_text(out, "\\n");
+    else if (c < 0x20) mf_buf_format(out, "\\u%04x", c);
+    else if (c >= 0x80 && !is_text) mf_buf_text(out, "?");
+    else mf_buf_append(out, &text.data[i], 1);
+  }
+}
+
+void mf_respond_error(mf_http_request *request, int status, const char *aws_code, const char *message, bool include_type) {
+  mf_buf out = {.arena = &request->arena};
+  mf_buf_text(&out, include_type ? (status >= 500 ? "{\"Type\":\"Service\",\"message\":\"" : "{\"Type\":\"User\",\"message\":\"") : "{\"message\":\"");
+  append_json_text(&out, mf_str_from(message));
+  mf_buf_text(&out, "\"}");
+  const mf_header headers[] = {{"Content-Type", MF_STR("application/json")}, {"x-amzn-ErrorType", mf_str_from(aws_code)}};
+  mf_slice body = out.failed ? (mf_slice){"{}", 2} : (mf_slice){out.data, out.len};
+  mf_respond(request, status, headers, MF_COUNT(headers), body, NULL, NULL);
+}
+
+void mf_wire_respond_auth(mf_http_request *request, const mf_auth_error *err) {
+  mf_respond_error(request, strcmp(err->code, "ServiceException") == 0 ? 500 : 403, err->code, err->message, false);
+}

@@ -1,0 +1,271 @@
+// The server: libmicrohttpd driven by our loop (its epoll descriptor is one of the loop's), and the walk of a request through it:
+// line, headers (Host, signature's key and date, route, length), body, signature, handler.
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "server.h"
+
+enum { CONNECTION_MEMORY = 32 * 1024, RUNS_PER_ROUND = 32 };
+
+// ---- a request's headers ----
+
+// Body length from the headers; false: they contradict each other (request smuggling, RFC 9112 §6.1).
+static bool take_length(mf_http_request *request) {
+  mf_str length = mf_request_header(request, "content-length");
+  bool is_chunked = mf_request_header(request, "transfer-encoding").len > 0;
+  if (is_chunked && length.len > 0) return false;
+  request->content_length = is_chunked ? UINT64_MAX : 0;
+  for (size_t i = 0; i < length.len; i++) {
+    if (length.data[i] < '0' || length.data[i] > '9') return false;
+    if (__builtin_mul_overflow(request->content_length, 10, &request->content_length) ||
+        __builtin_add_overflow(request->content_length, (uint64_t)(length.data[i] - '0'), &request->content_length))
+      return false;
+  }
+  return true;
+}
+
+static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connection *handle) {
+  if (!mf_wire_request_take_headers(request, handle)) {
+    mf_respond_error(request, 431, "RequestHeaderFieldsTooLarge", "The request has too many headers.", false);
+    return false;
+  }
+  if (!take_length(request)) {
+    mf_respond_error(request, 400, "BadRequest", "Content-Length is malformed, or stands beside Transfer-Encoding.", false);
+    return false;
+  }
+  if (!mf_wire_host_is_ours(request->wire, mf_request_header(request, "host"))) {
+    mf_respond_error(request, 403, "AccessDeniedException", "The Host header names another machine. Use an IP address, localhost, or the "
+                     "name that the server was told to listen on.", false);
+    return false;
+  }
+  return true;
+}
+
+// Key, scope and date are good enough to take the body?
+static bool peer_may_send(mf_http_request *request, mf_auth_error *err) {
+  const mf_wire_handlers *handlers = &request->wire->handlers;
+  mf_signature *signature = &request->signature;
+  mf_sigv4_request parts = mf_wire_signed_parts(request);
+  mf_str secret;
+  if (!signature->present) return mf_auth_fail(err, "MissingAuthenticationTokenException", "Missing Authentication Token");
+  if (signature->has_session_token || !handlers->secret(handlers->context, signature->access_key, &secret))
+    return mf_auth_fail(err, "UnrecognizedClientException", "The security token included in the request is invalid.");
+  return mf_signature_is_current(signature, &parts, mf_wall_ns() / MF_NS_PER_S, err);
+}
+
+static void answer_no_route(mf_http_request *request, bool signature_is_well_formed, const mf_auth_error *err) {
+  static const mf_auth_error missing = {"MissingAuthenticationTokenException", "Missing Authentication Token"};
+  if (!signature_is_well_formed) mf_wire_respond_auth(request, err);
+  else if (!request->signature.present) mf_wire_respond_auth(request, &missing);
+  else mf_respond_error(request, 404, "UnknownOperationException", "No operation of this server has this method and path.", false);
+}
+
+static void begin(mf_http_request *request, struct MHD_Connection *handle) {
+  const mf_wire_handlers *handlers = &request->wire->handlers;
+  if (!headers_are_acceptable(request, handle)) return;
+  mf_sigv4_request parts = mf_wire_signed_parts(request);
+  mf_auth_error err;
+  bool well_formed = mf_signature_find(&parts, &request->arena, &request->signature, &err);
+  if (!well_formed) request->signature.present = false;  // perhaps another scheme's, for an anonymous route
+  mf_str service = request->signature.present ? request->signature.service : MF_STR("");
+  if (!handlers->route(handlers->context, request, service, &request->route)) {
+    answer_no_route(request, well_formed, &err);
+    return;
+  }
+  if (!request->route.anonymous && (!well_formed || !peer_may_send(request, &err))) {
+    mf_wire_respond_auth(request, &err);
+    return;
+  }
+  request->known_peer = !request->route.anonymous;
+  if (mf_wire_body_begin(request)) request->phase = PHASE_BODY;
+}
+
+// ---- the complete request ----
+
+static bool signature_is_right(mf_http_request *request, mf_auth_error *err) {
+  mf_wire *wire = request->wire;
+  mf_sigv4_request parts = mf_wire_signed_parts(request);
+  mf_str secret;
+  mf_sha256_end(&request->body_hash, parts.payload_sha256);
+  if (!wire->handlers.secret(wire->handlers.context, request->signature.access_key, &secret))  // removed meanwhile
+    return mf_auth_fail(err, "UnrecognizedClientException", "The security token included in the request is invalid.");
+  return mf_signature_is_right(&request->signature, &parts, secret, &wire->keys, &request->arena, err);
+}
+
+static void complete(mf_http_request *request) {
+  mf_auth_error err;
+  request->phase = PHASE_COMPLETE;
+  if (request->response) return;  // made while the body came in
+  if (request->route.anonymous) {
+    request->route.handle(request, NULL, request->route.context);
+    return;
+  }
+  if (!signature_is_right(request, &err)) {
+    mf_wire_respond_auth(request, &err);
+    return;
+  }
+  const mf_signature *s = &request->signature;
+  request->principal = (mf_principal){s->access_key, s->region, s->service};
+  request->route.handle(request, &request->principal, request->route.context);
+}
+
+static void suspend(mf_http_request *request, struct MHD_Connection *handle) {
+  request->suspended = true;
+  MHD_suspend_connection(handle);
+  mf_wire_look_at_peer(request->connection);
+}
+
+// libmicrohttpd calls this once with the headers, then for each piece of the body, then once more; and after a resume.
+static enum MHD_Result on_access(void *context, struct MHD_Connection *handle, const char *url, const char *method, const char *version,
+                                 const char *data, size_t *data_len, void **request_context) {
+  (void)context;
+  (void)url;
+  mf_http_request *request = *request_context;
+  if (!request || !request->connection || request->gone) return MHD_NO;
+  if (request->phase == PHASE_COMPLETE) return mf_wire_queue(request, handle);
+  request->in_callback = true;
+  if (request->phase == PHASE_LINE) {
+    request->method = mf_str_from(method);
+    request->version = mf_str_from(version);
+    begin(request, handle);
+    request->in_callback = false;
+    return request->response || request->gone ? mf_wire_queue(request, handle) : MHD_YES;
+  }
+  if (*data_len > 0) {
+    bool bearable = mf_wire_body_add(request, data, *data_len);
+    *data_len = 0;
+    request->in_callback = false;
+    return bearable ? MHD_YES : MHD_NO;
+  }
+  complete(request);
+  request->in_callback = false;
+  if (request->response || request->gone) return mf_wire_queue(request, handle);
+  suspend(request, handle);
+  return MHD_YES;
+}
+
+static void *on_uri(void *context, const char *uri, struct MHD_Connection *handle) {
+  mf_http_request *request = mf_wire_request_create(context, uri);
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  wire_connection *connection = info ? info->socket_context : NULL;
+  if (!request || !connection) return request;  // without a connection it is refused in on_access
+  request->connection = connection;
+  connection->request = request;
+  return request;
+}
+
+static void on_completed(void *context, struct MHD_Connection *handle, void **request_context, enum MHD_RequestTerminationCode code) {
+  (void)context;
+  (void)handle;
+  mf_http_request *request = *request_context;
+  *request_context = NULL;
+  if (request) mf_wire_request_end(request, request->answered && code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+}
+
+// ---- libmicrohttpd in the loop ----
+
+static void on_epoll(mf_watch *watch, uint32_t events) {
+  (void)events;
+  ((mf_wire *)watch->data)->must_run = true;
+}
+
+// After a resume libmicrohttpd may need several rounds: it says so by a timeout of 0.
+static int64_t before_wait(void *data) {
+  mf_wire *wire = data;
+  if (!wire->must_run && wire->run_at_ns < 0) return -1;
+  int64_t now = wire->must_run ? 0 : mf_now_ns();
+  if (!wire->must_run && now < wire->run_at_ns) return wire->run_at_ns - now;
+  wire->must_run = false;
+  for (int i = 0; i < RUNS_PER_ROUND; i++) {
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    MHD_run(wire->daemon);
+    bool has_timeout = MHD_get_timeout(wire->daemon, &timeout_ms) == MHD_YES;
+    if (has_timeout && timeout_ms == 0) continue;
+    wire->run_at_ns = has_timeout ? mf_now_ns() + (int64_t)timeout_ms * MF_NS_PER_MS : -1;
+    return wire->must_run ? 0 : has_timeout ? (int64_t)timeout_ms * MF_NS_PER_MS : -1;
+  }
+  wire->must_run = true;
+  return 0;
+}
+
+static void on_log(void *context, const char *format, va_list args) {
+  (void)context;
+  char line[512];
+  vsnprintf(line, sizeof line, format, args);
+  mf_log(MF_LOG_DEBUG, "http: %s", line);
+}
+
+static bool start_daemon(mf_wire *wire, const mf_wire_options *options, mf_error *err) {
+  struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_certificate_pem},
+                                 {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key_pem},
+                                 {MHD_OPTION_END, 0, NULL}};
+  unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (wire->tls ? MHD_USE_TLS : 0u);
+  wire->daemon = MHD_start_daemon(
+      flags, 0, NULL, NULL, on_access, wire, MHD_OPTION_EXTERNAL_LOGGER, on_log, wire, MHD_OPTION_LISTEN_SOCKET, options->listen_fd,
+      MHD_OPTION_URI_LOG_CALLBACK, on_uri, wire, MHD_OPTION_NOTIFY_COMPLETED, on_completed, wire, MHD_OPTION_NOTIFY_CONNECTION,
+      mf_wire_on_connection, wire, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)options->idle_timeout_s, MHD_OPTION_CONNECTION_LIMIT,
+      (unsigned)options->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)options->max_connections_per_peer,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+      wire->tls ? tls : &tls[2], MHD_OPTION_END);
+  if (!wire->daemon)
+    return mf_fail(err, wire->tls ? MF_Usage : MF_Io, "cannot start the HTTP server%s",
+                   wire->tls ? ": are the TLS certificate and key a pair of PEM files?" : "");
+  const union MHD_DaemonInfo *info = MHD_get_daemon_info(wire->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+  wire->epoll = (mf_watch){.fd = info ? info->epoll_fd : -1, .ready = on_epoll, .data = wire};
+  return mf_loop_add(wire->loop, &wire->epoll, EPOLLIN, err);
+}
+
+mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) {
+  mf_wire *wire = calloc(1, sizeof *wire);
+  if (!wire) {
+    mf_fail(err, MF_OutOfMemory, "no memory for the HTTP server");
+    return NULL;
+  }
+  *wire = (mf_wire){.loop = loop, .handlers = *handlers, .listen_fd = options->listen_fd, .must_run = true, .run_at_ns = -1,
+                    .tls = options->tls_certificate_pem != NULL, .random_used = sizeof wire->random,
+                    .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
+  snprintf(wire->listen_host, sizeof wire->listen_host, "%s", options->listen_host ? options->listen_host : "");
+  if (gethostname(wire->host_name, sizeof wire->host_name - 1) != 0) wire->host_name[0] = 0;
+  signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of one write, not the end of the process
+  if (!start_daemon(wire, options, err)) {
+    mf_wire_destroy(wire);
+    return NULL;
+  }
+  mf_loop_set_hook(loop, before_wait, wire);
+  return wire;
+}
+
+void mf_wire_stop_accepting(mf_wire *wire) {
+  if (wire->stopping) return;
+  wire->stopping = true;
+  MHD_quiesce_daemon(wire->daemon);
+}
+
+uint32_t mf_wire_requests(const mf_wire *wire) { return wire->n_requests; }
+
+void mf_wire_destroy(mf_wire *wire) {
+  if (!wire) return;
+  if (wire->daemon) {
+    mf_wire_stop_accepting(wire);
+    for (wire_connection *c = wire->connections; c; c = c->next)
+      if (c->request) mf_wire_abandon(c->request);
+    for (int i = 0; i < RUNS_PER_ROUND; i++) MHD_run(wire->daemon);
+    mf_loop_set_hook(wire->loop, NULL, NULL);
+    mf_loop_timer_cancel(wire->loop, &wire->sweep);
+    mf_loop_remove(wire->loop, &wire->epoll);
+    MHD_stop_daemon(wire->daemon);
+    close(wire->listen_fd);
+  }
+  mf_wire_linger_end(wire);
+  while (wire->idle) {
+    mf_http_request *request = wire->idle;
+    wire->idle = request->next_idle;
+    free(request);
+  }
+  free(wire);
+}

@@ -1,0 +1,362 @@
+#!/usr/bin/python3
+"""wire against independent clients: botocore's own signer over random requests, and raw sockets for what no decent client sends.
+
+Usage: test_clients.py PATH-OF-wire_echo_server [unittest arguments]
+"""
+import http.client
+import os
+import random
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from datetime import datetime, timedelta
+from unittest import mock
+from urllib.parse import quote
+
+import botocore.auth
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+SERVER = sys.argv.pop(1)
+KEY = Credentials('AKIDEXAMPLE', 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY')
+SEED = int(os.environ.get('MAYFLY_TEST_SEED', '20261125'))
+
+
+class Server:
+    def __init__(self, *options):
+        self.process = subprocess.Popen([SERVER, *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
+        self.host = f'127.0.0.1:{self.port}'
+
+    def stop(self):
+        self.process.stdin.close()
+        code = self.process.wait(10)
+        self.process.stdout.close()
+        return code
+
+
+def signed(server, method, path, body=b'', headers=None, key=KEY, service='lambda', region='us-east-1', shift=0, presign=False):
+    """A request as botocore signs it; path is percent-encoded already. shift: seconds that the client's clock is wrong."""
+    request = AWSRequest(method=method, url=f'http://{server.host}{path}', data=body, headers=headers or {})
+    now = datetime.utcnow() + timedelta(seconds=shift)
+    with mock.patch.object(botocore.auth.datetime, 'datetime', mock.Mock(utcnow=lambda: now)):
+        (SigV4QueryAuth(key, service, region, expires=60) if presign else SigV4Auth(key, service, region)).add_auth(request)
+    target = request.url.split(server.host, 1)[1]
+    return method, target, body, dict(request.headers.items())
+
+
+def ask(server, request, connection=None):
+    method, target, body, headers = request
+    connection = connection or http.client.HTTPConnection('127.0.0.1', server.port, timeout=20)
+    connection.putrequest(method, target, skip_host='host' in {h.lower() for h in headers}, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    if 'content-length' not in {h.lower() for h in headers} and 'transfer-encoding' not in {h.lower() for h in headers}:
+        connection.putheader('Content-Length', str(len(body)))
+    connection.endheaders(body or None)
+    answer = connection.getresponse()
+    return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read()
+
+
+def raw(server, data, timeout=10):
+    with socket.create_connection(('127.0.0.1', server.port), timeout) as s:
+        s.sendall(data)
+        out = b''
+        while True:
+            piece = s.recv(65536)
+            if not piece:
+                return out
+            out += piece
+
+
+def random_request(rng, server, presign):
+    text = lambda n, letters: ''.join(rng.choice(letters) for _ in range(rng.randrange(n)))
+    letters = "abzAZ09-_.~ !$'()*,;:@/?&=+%#é漢\"<>|"
+    path = '/echo' + ''.join(rng.choice(['/', '//', '/./']) + quote(text(8, letters), safe='') for _ in range(rng.randrange(4)))
+    query = '&'.join(quote(text(6, letters), safe='-_.~') + '=' + quote(text(9, letters), safe='-_.~') for _ in range(rng.randrange(5)))
+    headers = {}
+    for _ in range(rng.randrange(4)):
+        headers['X-Amz-' + rng.choice(['Meta', 'log-type', 'Z', 'a-b']) + str(rng.randrange(5))] = '  ' + text(12, 'ab  \t"=,;') + ' '
+    if rng.random() < 0.5:
+        headers['Content-Type'] = rng.choice(['application/json', 'application/x-amz-json-1.1', 'text/plain; charset=utf-8'])
+    body = rng.randbytes(rng.choice([0, 1, 200, 4000, 70000]))
+    method = rng.choice(['POST', 'PUT', 'PATCH', 'DELETE']) if body else rng.choice(['GET', 'POST', 'DELETE'])
+    # botocore drops equal parameters of a URL that is presigned, so give it none
+    return signed(server, method, path + ('?' + query if query and not presign else ''), body, headers,
+                  service=rng.choice(['lambda', 'sqs', 'execute-api']), region=rng.choice(['us-east-1', 'eu-central-1']), presign=presign)
+
+
+class Signatures(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def expect(self, request, status, error=None, text=None):
+        got, headers, body = ask(self.server, request)
+        self.assertEqual((got, headers.get('x-amzn-errortype')), (status, error), (request, body))
+        if text:
+            self.assertIn(text, body.decode())
+        self.assertRegex(headers['x-amzn-requestid'], r'^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$')
+        return body
+
+    def test_what_botocore_signs_is_accepted(self):
+        rng = random.Random(SEED)
+        connection = http.client.HTTPConnection('127.0.0.1', self.server.port, timeout=20)
+        for i in range(400):
+            request = random_request(rng, self.server, presign=i % 4 == 3)
+            status, _, body = ask(self.server, request, connection)
+            self.assertEqual(status, 200, (SEED, i, request, body))
+            expected = request[2] if len(request[2]) <= 65536 else b'file of %d bytes' % len(request[2])
+            self.assertEqual(body, expected)
+
+    def test_what_was_changed_after_signing_is_refused(self):
+        rng = random.Random(SEED + 1)
+        for i in range(120):
+            method, target, body, headers = random_request(rng, self.server, presign=i % 4 == 3)
+            change = rng.randrange(4)
+            if change == 0:
+                body += b'x'
+            elif change == 1:
+                target = target.replace('/echo', '/echox', 1)
+            elif change == 2:
+                target += ('&' if '?' in target else '?') + 'more=1'
+            else:
+                headers['X-Amz-Added'] = '1'
+            status, got, text = ask(self.server, (method, target, body, headers))
+            self.assertEqual((status, got.get('x-amzn-errortype')), (403, 'InvalidSignatureException'), (SEED, i, change, text))
+
+    def test_no_signature(self):
+        self.expect(('POST', '/echo', b'1', {}), 403, 'MissingAuthenticationTokenException', 'Missing Authentication Token')
+
+    def test_unknown_key(self):
+        self.expect(signed(self.server, 'POST', '/echo', b'1', key=Credentials('AKIDOTHER', 'x')), 403, 'UnrecognizedClientException',
+                    'The security token included in the request is invalid.')
+
+    def test_session_token_is_not_ours(self):
+        key = Credentials(KEY.access_key, KEY.secret_key, 'token')
+        self.expect(signed(self.server, 'POST', '/echo', b'1', key=key), 403, 'UnrecognizedClientException')
+
+    def test_wrong_secret(self):
+        self.expect(signed(self.server, 'POST', '/echo', b'1', key=Credentials('AKIDEXAMPLE', 'x')), 403, 'InvalidSignatureException',
+                    'does not match the signature you provided')
+
+    def test_clock_that_is_wrong(self):
+        self.expect(signed(self.server, 'POST', '/echo', b'1', shift=-890), 200)
+        self.expect(signed(self.server, 'POST', '/echo', b'1', shift=890), 200)
+        self.expect(signed(self.server, 'POST', '/echo', b'1', shift=-910), 403, 'InvalidSignatureException', 'Signature expired: ')
+        self.expect(signed(self.server, 'POST', '/echo', b'1', shift=910), 403, 'InvalidSignatureException', 'Signature not yet current: ')
+
+    def test_presigned_url_expires(self):
+        self.expect(signed(self.server, 'GET', '/echo', shift=-50, presign=True), 200)
+        self.expect(signed(self.server, 'GET', '/echo', shift=-70, presign=True), 403, 'ExpiredTokenException')
+
+    def test_body_hash_header(self):
+        import hashlib
+        good = {'x-amz-content-sha256': hashlib.sha256(b'1').hexdigest()}
+        self.expect(signed(self.server, 'POST', '/echo', b'1', good), 200)
+        self.expect(signed(self.server, 'POST', '/echo', b'1', {'x-amz-content-sha256': 'UNSIGNED-PAYLOAD'}), 403, 'InvalidSignatureException')
+        method, target, _, headers = signed(self.server, 'POST', '/echo', b'1', good)
+        self.expect((method, target, b'2', headers), 403, 'InvalidSignatureException')
+
+    def test_dates_in_a_date_header(self):
+        self.expect(signed(self.server, 'POST', '/echo', b'1', {'Date': 'any'}), 200)
+
+    def test_bad_key_is_refused_before_the_body_is_sent(self):
+        method, target, _, headers = signed(self.server, 'POST', '/echo', b'', key=Credentials('AKIDOTHER', 'x'))
+        lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+        answer = raw(self.server, f'POST {target} HTTP/1.1\r\nHost: {self.server.host}\r\n{lines}Content-Length: 5000000\r\n\r\n'.encode())
+        self.assertTrue(answer.startswith(b'HTTP/1.1 403 '), answer)
+
+    def test_parameters_are_decoded(self):
+        value = 'a b/ü+%'
+        body = self.expect(signed(self.server, 'GET', '/parameter?x=1&name=' + quote(value, safe='')), 200)
+        self.assertEqual(body.decode(), value)
+
+
+class Http(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server('--idle', '2', '--connections', '50')
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.server.stop() == 0
+
+    def post(self, rest, body=b''):
+        return f'POST /anonymous HTTP/1.1\r\nHost: localhost\r\n{rest}\r\n'.encode() + body
+
+    def test_foreign_host(self):
+        status, _, body = ask(self.server, ('GET', '/anonymous', b'', {'Host': 'evil.example'}))
+        self.assertEqual(status, 403, body)
+        self.assertIn(b'Host', body)
+
+    def test_too_large_is_refused_and_the_answer_arrives_while_the_client_still_sends(self):
+        for path, limit in (('/small', 100), ('/echo', 8 << 20)):
+            status, headers, _ = ask(self.server, signed(self.server, 'POST', path, b'x' * (limit + 3_000_000)))
+            self.assertEqual((status, headers['x-amzn-errortype']), (413, 'RequestEntityTooLargeException'))
+
+    def test_too_large_without_a_length(self):
+        piece = b'10000\r\n' + b'x' * 65536 + b'\r\n'
+        answer = raw(self.server, self.post('Connection: close\r\nTransfer-Encoding: chunked\r\n', piece * 140 + b'0\r\n\r\n'))
+        self.assertTrue(answer.startswith(b'HTTP/1.1 413 '), answer[:200])
+
+    def test_chunked_bodies_in_memory_and_in_a_file(self):
+        for size, expected in ((3, b'xxx'), (65536, b'x' * 65536), (65537, b'file of 65537 bytes'), (1 << 20, b'file of 1048576 bytes')):
+            body = b'%x\r\n' % size + b'x' * size + b'\r\n0\r\n\r\n'
+            answer = raw(self.server, self.post('Connection: close\r\nTransfer-Encoding: chunked\r\n', body))
+            self.assertTrue(answer.endswith(b'\r\n\r\n' + expected), answer[-300:])
+
+    def test_length_beside_chunked(self):
+        answer = raw(self.server, self.post('Content-Length: 3\r\nTransfer-Encoding: chunked\r\n', b'0\r\n\r\n'))
+        self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), answer)
+
+    def test_broken_lengths(self):
+        for length in ('-1', 'x', '1x', '99999999999999999999999'):
+            answer = raw(self.server, self.post(f'Content-Length: {length}\r\n'))
+            self.assertRegex(answer[:16], rb'^(HTTP/1.1 4\d\d|$)', length)
+
+    def test_expect_continue_is_answered_at_once(self):
+        with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:
+            start = time.monotonic()
+            s.sendall(self.post('Expect: 100-continue\r\nContent-Length: 2\r\n'))
+            self.assertTrue(s.recv(100).startswith(b'HTTP/1.1 100 '))
+            self.assertLess(time.monotonic() - start, 0.5)
+            s.sendall(b'ok')
+            self.assertTrue(s.recv(1000).endswith(b'ok'))
+
+    def test_keep_alive(self):
+        connection = http.client.HTTPConnection('127.0.0.1', self.server.port, timeout=5)
+        for i in range(20):
+            self.assertEqual(ask(self.server, ('POST', '/anonymous', b'%d' % i, {}), connection)[2], b'%d' % i)
+        self.assertIsNotNone(connection.sock)
+
+    def test_pipelined_requests_are_answered_in_order(self):
+        data = self.post('Content-Length: 1\r\n', b'1') + self.post('Content-Length: 1\r\n', b'2') + self.post('Connection: close\r\nContent-Length: 1\r\n', b'3')
+        bodies = [part[:1] for part in raw(self.server, data).split(b'\r\n\r\n')[1:]]
+        self.assertEqual(bodies, [b'1', b'2', b'3'])
+
+    def test_oversized_headers(self):
+        answer = raw(self.server, self.post('X-Big: ' + 'x' * 100_000 + '\r\n'))
+        self.assertRegex(answer[:16], rb'^(HTTP/1.1 4\d\d|$)')
+        answer = raw(self.server, self.post(''.join(f'X-{i}: 1\r\n' for i in range(200)) + 'Connection: close\r\n'))
+        self.assertTrue(answer.startswith(b'HTTP/1.1 431 '), answer[:200])
+        self.assertTrue(raw(self.server, b'GET /' + b'a' * 100_000 + b' HTTP/1.1\r\nHost: localhost\r\n\r\n')[:12] in (b'HTTP/1.1 414', b'HTTP/1.1 431'))
+
+    def test_half_closed_client_gets_its_answer(self):
+        method, target, body, headers = signed(self.server, 'POST', '/later?ms=600', b'hello')
+        lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+        with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:
+            s.sendall(f'POST {target} HTTP/1.1\r\nHost: {self.server.host}\r\n{lines}Content-Length: 5\r\n\r\nhello'.encode())
+            s.shutdown(socket.SHUT_WR)
+            answer = http.client.HTTPResponse(s)
+            answer.begin()
+            self.assertEqual((answer.status, answer.read()), (200, b'hello'))
+
+    def test_client_that_leaves_is_noticed(self):
+        method, target, body, headers = signed(self.server, 'POST', '/later?ms=8000', b'hello')
+        lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+        s = socket.create_connection(('127.0.0.1', self.server.port), 5)
+        s.sendall(f'POST {target} HTTP/1.1\r\nHost: {self.server.host}\r\n{lines}Content-Length: 5\r\n\r\nhello'.encode())
+        time.sleep(0.1)
+        start = time.monotonic()
+        s.close()
+        self.assertEqual(self.server.process.stdout.readline(), 'gone\n')
+        self.assertLess(time.monotonic() - start, 1)
+
+    def test_suspended_connection_outlives_the_idle_timeout(self):
+        status, _, body = ask(self.server, signed(self.server, 'POST', '/later?ms=3500', b'hello'))
+        self.assertEqual((status, body), (200, b'hello'))
+
+    def test_slow_clients_are_cut_off(self):
+        start = time.monotonic()
+        dribble = [socket.create_connection(('127.0.0.1', self.server.port), 15) for _ in range(3)]
+        dribble[1].sendall(self.post('Content-Length: 1000\r\n'))  # a body that dribbles; 0: headers that dribble; 2: silence
+        ended = {}
+        while len(ended) < 3 and time.monotonic() - start < 12:
+            for i, s in enumerate(dribble):
+                if i in ended:
+                    continue
+                try:
+                    if i < 2:
+                        s.send(b'P' if i == 0 else b'x')
+                    s.settimeout(0.1)
+                    if s.recv(1000) == b'':
+                        ended[i] = time.monotonic() - start
+                except (socket.timeout, TimeoutError):
+                    pass
+                except OSError:
+                    ended[i] = time.monotonic() - start
+        for s in dribble:
+            s.close()
+        self.assertEqual(sorted(ended), [0, 1, 2], ended)
+        self.assertLess(max(ended.values()), 9)
+
+    def test_connections_of_one_peer_are_bounded(self):
+        held = []
+        for _ in range(70):
+            s = socket.create_connection(('127.0.0.1', self.server.port), 5)
+            held.append(s)
+        time.sleep(0.2)
+        refused = 0
+        for s in held:
+            s.settimeout(0.05)
+            try:
+                refused += s.recv(1) == b''
+            except (socket.timeout, TimeoutError):
+                pass
+            except ConnectionResetError:
+                refused += 1
+        for s in held:
+            s.close()
+        self.assertGreaterEqual(refused, 20)
+        self.assertLess(refused, 70)
+        time.sleep(0.2)
+        self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
+
+    def test_garbage_does_not_end_the_server(self):
+        rng = random.Random(SEED)
+        for _ in range(100):
+            data = bytearray(self.post('Content-Length: 3\r\nConnection: close\r\n', b'abc'))
+            for _ in range(rng.randrange(1, 6)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            try:
+                with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:
+                    s.sendall(data)
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(4096):
+                        pass
+            except OSError:
+                pass
+        self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
+
+
+class Tls(unittest.TestCase):
+    def test_requests_over_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            key, certificate = folder + '/key.pem', folder + '/cert.pem'
+            subprocess.run(['certtool', '--generate-privkey', '--key-type', 'ecdsa', '--outfile', key], check=True, capture_output=True)
+            with open(folder + '/template', 'w') as f:
+                f.write('cn = "localhost"\ndns_name = "localhost"\nip_address = "127.0.0.1"\nexpiration_days = 2\n')
+            subprocess.run(['certtool', '--generate-self-signed', '--load-privkey', key, '--template', folder + '/template', '--outfile',
+                            certificate], check=True, capture_output=True)
+            server = Server('--tls', certificate, key)
+            context = ssl.create_default_context(cafile=certificate)
+            connection = http.client.HTTPSConnection('127.0.0.1', server.port, timeout=5, context=context)
+            for path in ('/echo', '/later?ms=100'):
+                status, _, body = ask(server, signed(server, 'POST', path, b'hello'), connection)
+                self.assertEqual((status, body), (200, b'hello'))
+            connection.close()
+            self.assertEqual(server.stop(), 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
