@@ -3,6 +3,7 @@
 
 Usage: test_clients.py PATH-OF-wire_echo_server [unittest arguments]
 """
+import contextlib
 import http.client
 import os
 import random
@@ -43,8 +44,13 @@ class Server:
 def signed(server, method, path, body=b'', headers=None, key=KEY, service='lambda', region='us-east-1', shift=0, presign=False):
     """A request as botocore signs it; path is percent-encoded already. shift: seconds that the client's clock is wrong."""
     request = AWSRequest(method=method, url=f'http://{server.host}{path}', data=body, headers=headers or {})
-    now = datetime.utcnow() + timedelta(seconds=shift)
-    with mock.patch.object(botocore.auth.datetime, 'datetime', mock.Mock(utcnow=lambda: now)):
+
+    class ShiftedClock(datetime):
+        @classmethod
+        def utcnow(cls):
+            return datetime.utcnow() + timedelta(seconds=shift)
+
+    with mock.patch.object(botocore.auth.datetime, 'datetime', ShiftedClock):
         (SigV4QueryAuth(key, service, region, expires=60) if presign else SigV4Auth(key, service, region)).add_auth(request)
     target = request.url.split(server.host, 1)[1]
     return method, target, body, dict(request.headers.items())
@@ -52,7 +58,9 @@ def signed(server, method, path, body=b'', headers=None, key=KEY, service='lambd
 
 def ask(server, request, connection=None):
     method, target, body, headers = request
-    connection = connection or http.client.HTTPConnection('127.0.0.1', server.port, timeout=20)
+    if connection is None:
+        with contextlib.closing(http.client.HTTPConnection('127.0.0.1', server.port, timeout=20)) as own:
+            return ask(server, request, own)
     connection.putrequest(method, target, skip_host='host' in {h.lower() for h in headers}, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)
@@ -84,7 +92,7 @@ def random_request(rng, server, presign):
         headers['X-Amz-' + rng.choice(['Meta', 'log-type', 'Z', 'a-b']) + str(rng.randrange(5))] = '  ' + text(12, 'ab  \t"=,;') + ' '
     if rng.random() < 0.5:
         headers['Content-Type'] = rng.choice(['application/json', 'application/x-amz-json-1.1', 'text/plain; charset=utf-8'])
-    body = rng.randbytes(rng.choice([0, 1, 200, 4000, 70000]))
+    body = b'' if presign else rng.randbytes(rng.choice([0, 1, 200, 4000, 70000]))  # botocore's presigner reads a body as a form
     method = rng.choice(['POST', 'PUT', 'PATCH', 'DELETE']) if body else rng.choice(['GET', 'POST', 'DELETE'])
     # botocore drops equal parameters of a URL that is presigned, so give it none
     return signed(server, method, path + ('?' + query if query and not presign else ''), body, headers,
@@ -111,6 +119,7 @@ class Signatures(unittest.TestCase):
     def test_what_botocore_signs_is_accepted(self):
         rng = random.Random(SEED)
         connection = http.client.HTTPConnection('127.0.0.1', self.server.port, timeout=20)
+        self.addCleanup(connection.close)
         for i in range(400):
             request = random_request(rng, self.server, presign=i % 4 == 3)
             status, _, body = ask(self.server, request, connection)
@@ -235,6 +244,7 @@ class Http(unittest.TestCase):
 
     def test_keep_alive(self):
         connection = http.client.HTTPConnection('127.0.0.1', self.server.port, timeout=5)
+        self.addCleanup(connection.close)
         for i in range(20):
             self.assertEqual(ask(self.server, ('POST', '/anonymous', b'%d' % i, {}), connection)[2], b'%d' % i)
         self.assertIsNotNone(connection.sock)
@@ -343,11 +353,9 @@ class Tls(unittest.TestCase):
     def test_requests_over_tls(self):
         with tempfile.TemporaryDirectory() as folder:
             key, certificate = folder + '/key.pem', folder + '/cert.pem'
-            subprocess.run(['certtool', '--generate-privkey', '--key-type', 'ecdsa', '--outfile', key], check=True, capture_output=True)
-            with open(folder + '/template', 'w') as f:
-                f.write('cn = "localhost"\ndns_name = "localhost"\nip_address = "127.0.0.1"\nexpiration_days = 2\n')
-            subprocess.run(['certtool', '--generate-self-signed', '--load-privkey', key, '--template', folder + '/template', '--outfile',
-                            certificate], check=True, capture_output=True)
+            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2',
+                            '-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', key, '-out', certificate],
+                           check=True, capture_output=True)
             server = Server('--tls', certificate, key)
             context = ssl.create_default_context(cafile=certificate)
             connection = http.client.HTTPSConnection('127.0.0.1', server.port, timeout=5, context=context)
