@@ -1,0 +1,40 @@
+// The probe's picture half:
+//   probe decode              a picture -> two little-endian uint32 (width, height) and RGB bytes, upright
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/picture.h"
+#include "probe.h"
+
+static mf_slice read_all(void) {
+  size_t len = 0, capacity = 1 << 20;
+  char *data = malloc(capacity);
+  for (size_t n; data && (n = fread(data + len, 1, capacity - len, stdin)) > 0;) {
+    len += n;
+    if (len == capacity) data = realloc(data, capacity *= 2);
+  }
+  return (mf_slice){data, len};
+}
+
+static int decode(void) {
+  mf_error err;
+  mf_picture_info info;
+  mf_slice bytes = read_all();
+  if (!mf_picture_open(bytes, UINT64_C(1) << 26, &info, &err)) return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
+  size_t size = (size_t)info.width * info.height * 3;
+  uint8_t *pixels = malloc(size), *upright = malloc(size);
+  if (!pixels || !upright || !mf_picture_decode(bytes, &info, pixels, &err)) return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
+  mf_picture_turn(pixels, info.width, info.height, info.orientation, upright);
+  uint32_t sides[2] = {info.width, info.height};
+  if (mf_picture_swaps(&info)) sides[0] = info.height, sides[1] = info.width;
+  fwrite(sides, sizeof sides, 1, stdout);
+  fwrite(upright, 1, size, stdout);
+  return 0;
+}
+
+int probe_picture(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "decode") == 0) return decode();
+  fprintf(stderr, "usage: see the head of the source\n");
+  return 2;
+}
