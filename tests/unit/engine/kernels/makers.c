@@ -1,0 +1,130 @@
+// How to make a random call for each fast kernel: one maker for each line of kernels.def, so that a kernel without one fails the test.
+#include "engine/kernels/activation.h"
+#include "engine/kernels/kernels.h"
+#include "trial.h"
+
+static void random_activation(trial *t) {
+  int64_t kind = random_int(0, MF_ACT_COUNT - 1);
+  trial_int(t, "activation", kind);
+  trial_float(t, "alpha", kind == MF_ACT_CLAMP ? random_float(-1, 0) : random_float(0.01f, 0.3f));
+  trial_float(t, "beta", kind == MF_ACT_CLAMP ? random_float(0, 4) : 0.5f);
+}
+
+// Kernel, strides, dilations, pads and an input [N, spatial..., channels] that is large enough for one output.
+static void random_window(trial *t, int64_t channels, int64_t most_kernel, bool pads_below_kernel) {
+  uint32_t n = (uint32_t)random_int(1, 2);
+  int64_t kernel[2], strides[2], dilations[2], pads[4], dims[4] = {random_int(1, 2)};
+  for (uint32_t i = 0; i < n; i++) {
+    kernel[i] = random_int(1, most_kernel);
+    strides[i] = random_int(1, 3);
+    dilations[i] = random_chance(25) ? 2 : 1;
+    int64_t reach = dilations[i] * (kernel[i] - 1) + 1, most = pads_below_kernel ? kernel[i] - 1 : 3;
+    pads[i] = random_chance(40) ? 0 : random_int(0, most);
+    pads[n + i] = random_chance(40) ? 0 : random_int(0, most);
+    int64_t least = reach - pads[i] - pads[n + i];
+    dims[1 + i] = random_int(least > 1 ? least : 1, 14 + reach);
+  }
+  dims[1 + n] = channels;
+  trial_input(t, 0, MF_FLOAT, n + 2, dims);
+  trial_ints(t, "kernel_shape", kernel, n);
+  trial_ints(t, "strides", strides, n);
+  trial_ints(t, "dilations", dilations, n);
+  trial_ints(t, "pads", pads, 2 * n);
+}
+
+static uint32_t spatial_rank(const trial *t) { return t->inputs[0].rank - 2; }
+
+static void weights_and_bias(trial *t, int64_t first, int64_t second, int64_t channels) {
+  uint32_t n = spatial_rank(t);
+  int64_t dims[4] = {first, second};
+  for (uint32_t i = 0; i < n; i++) dims[2 + i] = t->ints[0][i];  // kernel_shape is attribute 0
+  trial_input(t, 1, MF_FLOAT, n + 2, dims);
+  t->constant[1] = t->constant[2] = true;
+  if (random_chance(70)) trial_input(t, 2, MF_FLOAT, 1, &channels);
+  trial_int(t, "channels", channels);
+}
+
+static int64_t random_size(int64_t most) { return random_chance(20) ? random_int(1, 5) : random_int(1, most); }
+
+static void make_conv(trial *t) {
+  int64_t group = random_chance(70) ? 1 : random_int(2, 4), icg = random_size(40), ocg = random_size(80);
+  random_window(t, group * icg, random_chance(40) ? 1 : 4, false);
+  trial_int(t, "group", group);
+  weights_and_bias(t, group * ocg, icg, group * ocg);
+  random_activation(t);
+  if (random_chance(30)) {  // a residual: as large as the output, which the shape function knows
+    const mf_tensor *inputs[2] = {&t->inputs[0], &t->inputs[1]};
+    mf_tensor out = {.rank = MF_RANK_UNKNOWN};
+    mf_error err;
+    mf_shape_call call = {.inputs = inputs, .n_inputs = 2, .outputs = &out, .n_outputs = 1, .attributes = {0, t->attributes, t->op->n_attributes}};
+    if (t->op->shape(&call, &err)) trial_input(t, 3, MF_FLOAT, out.rank, out.dims);
+  }
+}
+
+static void make_depthwise(trial *t) {
+  int64_t channels = 1 + random_size(70);
+  random_window(t, channels, 6, false);
+  trial_int(t, "group", channels);
+  weights_and_bias(t, channels, 1, channels);
+  random_activation(t);
+}
+
+static void make_conv_transpose(trial *t) {
+  int64_t ic = random_size(20), oc = random_size(20);
+  random_window(t, ic, 3, true);
+  for (uint32_t i = 0; i < spatial_rank(t); i++)  // pads beyond the window would leave nothing of a small input
+    if (t->inputs[0].dims[1 + i] < 3) trial_ints(t, "pads", (int64_t[4]){0}, 2 * spatial_rank(t));
+  weights_and_bias(t, ic, oc, oc);
+  random_activation(t);
+}
+
+static void make_pool(trial *t) {
+  random_window(t, random_size(50), 4, true);
+  trial_int(t, "ceil_mode", random_int(0, 1));
+}
+static void make_average_pool(trial *t) {
+  make_pool(t);
+  trial_int(t, "count_include_pad", random_int(0, 1));
+}
+static void make_global_pool(trial *t) {
+  int64_t dims[4] = {random_int(1, 2), random_int(1, 9), random_int(1, 9), random_size(70)};
+  trial_input(t, 0, MF_FLOAT, 4, dims);
+}
+
+static void make_matmul(trial *t) {
+  int64_t m = random_size(30), k = random_size(200), n = random_size(150), transposed = random_int(0, 1);
+  trial_input(t, 0, MF_FLOAT, 3, (int64_t[]){random_int(1, 2), m, k});
+  trial_input(t, 1, MF_FLOAT, 2, transposed ? (int64_t[]){n, k} : (int64_t[]){k, n});
+  t->constant[1] = true;
+  if (random_chance(60)) trial_input(t, 2, MF_FLOAT, 1, &n);
+  if (random_chance(30)) trial_input(t, 3, MF_FLOAT, 3, (int64_t[]){t->inputs[0].dims[0], m, n});
+  trial_int(t, "rows", k);
+  trial_int(t, "columns", n);
+  trial_int(t, "transposed", transposed);
+  random_activation(t);
+}
+
+#define OPERATOR(name) extern const mf_operator mf_op_##name;
+#include "engine/kernels/fused.def"
+#undef OPERATOR
+
+// MAKER(kernel, row, maker)
+#define MAKERS(MAKER)                                                               \
+  MAKER(conv_f32, mayfly_Conv, make_conv)                                           \
+  MAKER(depthwise_f32, mayfly_Conv, make_depthwise)                                 \
+  MAKER(conv_transpose_f32, mayfly_ConvTranspose, make_conv_transpose)              \
+  MAKER(max_pool_f32, mayfly_MaxPool, make_pool)                                    \
+  MAKER(average_pool_f32, mayfly_AveragePool, make_average_pool)                    \
+  MAKER(global_average_pool_f32, mayfly_GlobalAveragePool, make_global_pool)        \
+  MAKER(matmul_f32, mayfly_MatMul, make_matmul)
+
+trial_maker *const trial_makers[MF_FAST_COUNT] = {
+#define MAKER(kernel, row, maker) [MF_FAST_##kernel] = maker,
+    MAKERS(MAKER)
+#undef MAKER
+};
+const mf_operator *const trial_operators[MF_FAST_COUNT] = {
+#define MAKER(kernel, row, maker) [MF_FAST_##kernel] = &mf_op_##row,
+    MAKERS(MAKER)
+#undef MAKER
+};
