@@ -1,10 +1,13 @@
 // The probe's picture half:
 //   probe decode              a picture -> two little-endian uint32 (width, height) and RGB bytes, upright
+//   probe resize              seven uint32 (filter, channels, width, height, new width, new height, 0) and pixels, over and over
+//                             -> pixels, over and over
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pipeline/picture.h"
+#include "pipeline/resample.h"
 #include "probe.h"
 
 static mf_slice read_all(void) {
@@ -33,7 +36,25 @@ static int decode(void) {
   return 0;
 }
 
+static int resize(void) {
+  uint32_t head[7];
+  while (fread(head, sizeof head, 1, stdin) == 1) {
+    const mf_resize r = {(mf_resample)head[0], head[1], head[2], head[3], head[4], head[5]};
+    size_t in = (size_t)head[1] * head[2] * head[3], out = (size_t)head[1] * head[4] * head[5];
+    uint8_t *from = malloc(in), *to = malloc(out);
+    void *scratch = aligned_alloc(64, (mf_resize_scratch(&r) + 63) & ~(size_t)63);
+    if (!from || !to || !scratch || fread(from, 1, in, stdin) != in) return 1;
+    mf_resize_run(&r, from, to, scratch);
+    fwrite(to, 1, out, stdout);
+    free(from);
+    free(to);
+    free(scratch);
+  }
+  return 0;
+}
+
 int probe_picture(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "resize") == 0) return resize();
   if (argc > 1 && strcmp(argv[1], "decode") == 0) return decode();
   fprintf(stderr, "usage: see the head of the source\n");
   return 2;
