@@ -1,0 +1,109 @@
+// ls, describe, rm.
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+
+static bool ask_about(const cli_server *server, const char *method, const char *prefix, const char *name, json_t **json, mf_error *err) {
+  mf_buf path = {0};
+  mf_buf_text(&path, prefix);
+  cli_encode(&path, name);
+  mf_buf_append(&path, "", 1);
+  const cli_request request = {.method = method, .path = path.data};
+  bool done = path.failed ? mf_fail(err, MF_OutOfMemory, "no memory for a request") : cli_ask(server, &request, json, err);
+  mf_buf_deinit(&path);
+  return done;
+}
+
+int mf_cli_ls(int argc, char **argv) {
+  static const cli_column columns[] = {
+      {"NAME", "name", false},          {"STATE", "state", false},         {"MEMORY MB", "memory_mb", true},
+      {"IDLE", "idle", true},           {"BUSY", "busy", true},            {"CALLS", "invocations", true},
+      {"COLD", "cold_starts", true},    {"ERRORS", "errors", true},        {"THROTTLED", "throttles", true},
+      {"BILLED MS", "billed_ms", true}, {"CHANGED", "last_modified", false}};
+  cli_server server = {0};
+  bool as_json = false;
+  const cli_option options[] = {{"--json", NULL, &as_json}, CLI_SERVER_OPTIONS(server)};
+  if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
+  if (argc != 1) return cli_usage("ls", "ls takes no arguments");
+  mf_error err;
+  json_t *json = NULL;
+  const cli_request request = {.method = "GET", .path = "/_mayfly/functions"};
+  if (!cli_find_server(&server, &err) || !cli_ask(&server, &request, &json, &err)) return cli_fail(&err);
+  const json_t *rows = json_is_array(json) ? json : json_object_get(json, "functions");
+  if (cli_wants_json(as_json)) cli_print_json(rows ? rows : json);
+  else if (json_array_size(rows) == 0) puts("no functions yet: deploy one by `mayfly deploy PATH`");
+  else cli_print_table(rows, columns, MF_COUNT(columns));
+  json_decref(json);
+  return CLI_OK;
+}
+
+// "float32[1, 3, 224, 224]" of {"type": …, "shape": [1, "batch", …]}
+static void print_value_type(const json_t *value) {
+  size_t i;
+  const json_t *dimension, *shape = json_object_get(value, "shape");
+  printf("%s[", cli_text(value, "type"));
+  json_array_foreach(shape, i, dimension) {
+    if (i > 0) fputs(", ", stdout);
+    if (json_is_string(dimension)) fputs(json_string_value(dimension), stdout);
+    else printf("%" JSON_INTEGER_FORMAT, json_integer_value(dimension));
+  }
+  fputs("]\n", stdout);
+}
+
+static void print_values(const char *title, const json_t *values) {
+  size_t i;
+  const json_t *value;
+  json_array_foreach(values, i, value) {
+    printf("%-12s%s: ", i == 0 ? title : "", cli_text(value, "name"));
+    print_value_type(value);
+  }
+}
+
+static void print_members(const json_t *object) {
+  const char *key;
+  json_t *value;
+  json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    if (json_is_null(value) || json_is_array(value) || json_is_object(value)) continue;
+    if (json_is_string(value)) printf("  %-22s %s\n", key, json_string_value(value));
+    else if (json_is_integer(value)) printf("  %-22s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+    else if (json_is_real(value)) printf("  %-22s %g\n", key, json_real_value(value));
+    else printf("  %-22s %s\n", key, json_is_true(value) ? "yes" : "no");
+  }
+}
+
+static void print_description(const json_t *json) {
+  const json_t *description = json_object_get(json, "description");
+  print_values("inputs", json_object_get(description, "inputs"));
+  print_values("outputs", json_object_get(description, "outputs"));
+  puts("configuration");
+  print_members(json_object_get(json, "configuration"));
+  puts("counters");
+  print_members(json_object_get(json, "counters"));
+}
+
+int mf_cli_describe(int argc, char **argv) {
+  cli_server server = {0};
+  bool as_json = false;
+  const cli_option options[] = {{"--json", NULL, &as_json}, CLI_SERVER_OPTIONS(server)};
+  if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
+  if (argc != 2) return cli_usage("describe", "describe takes the NAME of one function");
+  mf_error err;
+  json_t *json = NULL;
+  if (!cli_find_server(&server, &err) || !ask_about(&server, "GET", "/_mayfly/functions/", argv[1], &json, &err)) return cli_fail(&err);
+  if (cli_wants_json(as_json)) cli_print_json(json);
+  else print_description(json);
+  json_decref(json);
+  return CLI_OK;
+}
+
+int mf_cli_rm(int argc, char **argv) {
+  cli_server server = {0};
+  const cli_option options[] = {CLI_SERVER_OPTIONS(server)};
+  if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
+  if (argc != 2) return cli_usage("rm", "rm takes the NAME of one function");
+  mf_error err;
+  if (!cli_find_server(&server, &err) || !ask_about(&server, "DELETE", "/2015-03-31/functions/", argv[1], NULL, &err))
+    return cli_fail(&err);
+  return CLI_OK;
+}
