@@ -15,6 +15,7 @@ typedef struct mf_host_options {
   uint64_t pool_bytes;         // memory of blank workers' arenas in total (--pool-memory)
   int64_t keep_alive_ns;       // an idle instance lives so long; 0: gone after its answer
   uint32_t max_concurrency;    // of the account: 1000
+  int64_t compile_limit_ns;    // a compiler that runs longer is killed; 0: 300 seconds
   mf_isa isa;
 } mf_host_options;
 
@@ -109,7 +110,8 @@ void mf_host_release(mf_host *host, mf_invocation *invocation);   // after done:
 void mf_host_cancel(mf_host *host, mf_invocation *invocation);
 void mf_host_forget(mf_host *host, mf_str key);                   // deleted: idle instances are killed, running ones finish
 
-// Compiles a package in a sandboxed compiler process. image_fd: a memfd, sealed, at most image_bytes of the report; closed after done.
+// Compiles a package in a sandboxed compiler process; package_fd is duplicated. `done` comes later, once: err NULL and image_fd, a memfd
+// that is sealed, open for reading only, image_bytes of the report long and closed after done; or err, and report NULL or what there is.
 typedef void mf_compile_done(void *context, const mf_package_report *report, int image_fd, const mf_error *err);
 bool mf_host_compile(mf_host *host, int package_fd, const mf_package_options *options, mf_compile_done *done, void *context,
                      mf_error *err) MF_MUST_CHECK;

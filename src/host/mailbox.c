@@ -68,12 +68,18 @@ bool mf_mailbox_take(const mf_mailbox *mailbox, mf_mail *mail) {
   return verdict >= MF_VERDICT_ANSWER && verdict <= MF_VERDICT_NOT_BOUND && len <= MF_MAILBOX_LARGEST;
 }
 
+static inline void relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
 static bool spin(const mf_mailbox_header *header, uint32_t seen, int64_t spin_ns) {
   if (spin_ns <= 0) return false;
   const int64_t until = mf_now_ns() + spin_ns;
   do {
     if (atomic_load(&header->request_number) != seen) return true;
-    for (int i = 0; i < 8; i++) __builtin_ia32_pause();
+    for (int i = 0; i < 8; i++) relax();
   } while (mf_now_ns() < until);
   return false;
 }

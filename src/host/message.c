@@ -37,9 +37,10 @@ static bool is_right(const mf_message *message, size_t len, mf_side me, size_t n
 mf_received mf_message_receive(int socket, mf_side me, mf_message *message, int fds[MF_MESSAGE_MAX_FDS], mf_error *err) {
   size_t n_fds = MF_MESSAGE_MAX_FDS;
   *message = (mf_message){0};
+  errno = 0;
   const ssize_t len = mf_recv_fds(socket, message, sizeof *message, fds, &n_fds, err);
+  if (len == 0 || (len < 0 && errno == ECONNRESET)) return MF_RECEIVED_END;  // reset: it ended without reading everything
   if (len < 0) return err->code == MF_OK ? MF_RECEIVED_NOTHING : MF_RECEIVED_WRONG;
-  if (len == 0) return MF_RECEIVED_END;
   if (is_right(message, (size_t)len, me, n_fds, err)) return MF_RECEIVED;
   for (size_t i = 0; i < n_fds; i++) close(fds[i]);
   return MF_RECEIVED_WRONG;

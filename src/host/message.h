@@ -34,7 +34,7 @@ struct mf_message_exited {
   int64_t cpu_ns, max_rss_bytes;
 };
 struct mf_message_stop { uint32_t padding; };
-struct mf_message_bind { uint64_t image_bytes, memory_bytes; };
+struct mf_message_bind { uint64_t image_bytes, memory_bytes, limit_bytes; };  // arena in total; RLIMIT_DATA
 
 typedef struct mf_message {
   uint32_t kind, padding;

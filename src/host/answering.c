@@ -1,0 +1,22 @@
+// What real workers and compilers run: the pipeline's responder and its package compiler. The only file of this module that calls them.
+#include "host.h"
+
+static void *create(mf_slice image_bytes, void *memory, size_t bytes, mf_error *err) {
+  static mf_arena arena;  // one image in the life of a worker
+  mf_arena_init(&arena, 0);
+  const mf_image *image;
+  if (!mf_image_open(image_bytes, &mf_pipeline_operators, &arena, &image, err)) return NULL;
+  return mf_responder_create(image, memory, bytes, err);
+}
+
+static bool answer(void *responder, mf_slice payload, char *out, size_t out_capacity, size_t *out_len, mf_error *err) {
+  return mf_responder_answer(responder, payload, out, out_capacity, out_len, err);
+}
+
+static int64_t plan_ns(const void *responder) { return mf_responder_plan_ns(responder); }
+static size_t peak_bytes(const void *responder) { return mf_responder_peak_bytes(responder); }
+
+const mf_host_functions mf_host_pipeline_functions = {
+    .create = create, .answer = answer, .plan_ns = plan_ns, .peak_bytes = peak_bytes, .compile = mf_package_compile};
+
+int mf_keeper_run(mf_front_fn *front, void *context) { return mf_keeper_run_with(&mf_host_pipeline_functions, front, context); }

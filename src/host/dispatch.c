@@ -1,0 +1,446 @@
+// The dispatcher: limits, run slots, the fair queue, deadlines, and the hand-over to a worker and back.
+//
+// Fairness: functions with waiting invocations stand in lists by how many of their invocations run now; a free slot goes to the function
+// that has stood longest in the first list that is not empty, and a function goes to the end of its list whenever its number changes.
+// So a call of another function waits for at most one run of a busy one, and goes before the busy one's queued calls.
+//
+// An answer is told at once. Every other end is told on the next round of the loop, so that `done` never runs inside a call of the caller.
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define MB ((uint64_t)1 << 20)
+enum { COPIES_KEPT = 64 };
+
+// ---- waiting functions ----
+
+static void unlist(mf_host *host, mf_function *function) {
+  if (!function->listed) return;
+  mf_function_list *list = &host->waiting[function->listed_at];
+  if (function->previous) function->previous->next = function->next;
+  else list->first = function->next;
+  if (function->next) function->next->previous = function->previous;
+  else list->last = function->previous;
+  function->listed = false;
+}
+
+static void list_last(mf_host *host, mf_function *function) {
+  unlist(host, function);
+  if (!function->first) return;
+  function->listed_at = MF_MIN(function->running, (uint32_t)MF_SLOTS_LARGEST);
+  mf_function_list *list = &host->waiting[function->listed_at];
+  function->next = NULL;
+  function->previous = list->last;
+  if (list->last) list->last->next = function;
+  else list->first = function;
+  list->last = function;
+  function->listed = true;
+}
+
+static mf_function *first_waiting(const mf_host *host) {
+  if (host->n_queued == 0) return NULL;
+  for (uint32_t i = 0; i <= host->slots; i++)
+    if (host->waiting[i].first) return host->waiting[i].first;
+  return NULL;
+}
+
+// ---- invocation lists ----
+
+static void append(mf_invocation **first, mf_invocation **last, mf_invocation *invocation) {
+  invocation->host.next = NULL;
+  invocation->host.previous = *last;
+  if (*last) (*last)->host.next = invocation;
+  else *first = invocation;
+  *last = invocation;
+}
+
+static void take_out(mf_invocation **first, mf_invocation **last, mf_invocation *invocation) {
+  if (invocation->host.previous) invocation->host.previous->host.next = invocation->host.next;
+  else *first = invocation->host.next;
+  if (invocation->host.next) invocation->host.next->host.previous = invocation->host.previous;
+  else *last = invocation->host.previous;
+  invocation->host.next = invocation->host.previous = NULL;
+}
+
+static void enqueue(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  append(&function->first, &function->last, invocation);
+  invocation->host.state = MF_INVOCATION_QUEUED;
+  function->n_queued++;
+  host->n_queued++;
+  if (!function->listed) list_last(host, function);
+}
+
+static void dequeue(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  take_out(&function->first, &function->last, invocation);
+  function->n_queued--;
+  host->n_queued--;
+  if (!function->first) unlist(host, function);
+}
+
+// ---- slots ----
+
+static void take_slot(mf_host *host, mf_function *function) {
+  host->running++;
+  function->running++;
+  list_last(host, function);
+}
+
+static void leave_slot(mf_host *host, mf_function *function) {
+  host->running--;
+  function->running--;
+  list_last(host, function);
+}
+
+static void leave(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  mf_loop_timer_cancel(host->loop, &invocation->host.timer);
+  function->in_flight--;
+  host->in_flight--;
+}
+
+// ---- ends other than answers ----
+
+static void tell_later(mf_host *host, mf_invocation *invocation, mf_outcome outcome) {
+  invocation->outcome = outcome;
+  invocation->host.state = MF_INVOCATION_DEFERRED;
+  append(&host->deferred.first, &host->deferred.last, invocation);
+  mf_host_soon(host);
+}
+
+// From wherever it stands; its worker, if it has one, has been dealt with or is killed here.
+static void end(mf_host *host, mf_invocation *invocation, mf_outcome outcome) {
+  mf_function *function = invocation->host.function;
+  if (invocation->host.state == MF_INVOCATION_QUEUED) {
+    dequeue(host, function, invocation);
+  } else {
+    if (invocation->host.state == MF_INVOCATION_STARTING) take_out(&host->starting.first, &host->starting.last, invocation);
+    leave_slot(host, function);
+  }
+  if (invocation->host.instance) mf_worker_kill(host, invocation->host.instance);
+  invocation->host.instance = NULL;
+  leave(host, function, invocation);
+  tell_later(host, invocation, outcome);
+  mf_function_drop_unused(host, function);
+}
+
+static void on_deadline(mf_timer *timer) {
+  mf_invocation *invocation = timer->data;
+  mf_host *host = invocation->host.owner;
+  const int64_t now = mf_now_ns();
+  const bool ran = invocation->host.state == MF_INVOCATION_RUNNING;
+  if (ran) invocation->duration_ns = now - invocation->host.started_ns;
+  else invocation->queued_ns = now - invocation->host.enqueued_ns;
+  mf_fail(&invocation->error, MF_Timeout, "the invocation %s longer than the function's timeout", ran ? "ran" : "waited");
+  end(host, invocation, MF_OUTCOME_TIMEOUT);
+}
+
+// ---- hand-over ----
+
+static bool put_payload(mf_worker *worker, const mf_invocation *invocation, mf_error *err) {
+  if (invocation->payload_fd < 0) {
+    if (invocation->payload.len > 0) memcpy(worker->mailbox.request, invocation->payload.data, invocation->payload.len);
+    return true;
+  }
+  for (size_t at = 0; at < invocation->payload.len;) {
+    const ssize_t n = pread(invocation->payload_fd, worker->mailbox.request + at, invocation->payload.len - at, (off_t)at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return mf_fail_errno(err, "cannot read the payload");
+    if (n == 0) return mf_fail(err, MF_Io, "the payload's file ends after %zu of %zu bytes", at, invocation->payload.len);
+    at += (size_t)n;
+  }
+  return true;
+}
+
+// The function's memory is its arena and what else the process has: malloc, stack, the program's own data.
+static uint64_t arena_of(const mf_function *function) {
+  const uint64_t whole = (uint64_t)function->memory_mb * MB;
+  const uint64_t rest = MF_MAX(whole / 8, 8 * MB);
+  const uint64_t arena = whole > rest ? whole - rest : whole / 2;
+  return MF_MAX(arena, MF_MIN(function->arena_bytes, whole));
+}
+
+// What RLIMIT_DATA counts in a blank worker (its own data, not the arena) comes on top of the function's memory.
+static uint64_t limit_of(const mf_function *function, const mf_worker *worker) {
+  return MF_MAX((uint64_t)function->memory_mb * MB, arena_of(function) + 4 * MB) + worker->base_bytes;
+}
+
+static bool bind(mf_host *host, mf_worker *worker, mf_function *function, mf_error *err) {
+  const mf_message message = {.kind = MF_MESSAGE_BIND,
+                              .bind = {.image_bytes = function->image_bytes, .memory_bytes = arena_of(function), .limit_bytes = limit_of(function, worker)}};
+  if (function->image_fd < 0) return mf_fail(err, MF_NotFound, "the function's model image is gone");
+  if (!mf_message_send(worker->socket, &message, &function->image_fd, NULL, err)) return false;
+  mf_close(&worker->socket);
+  worker->function = function;
+  worker->generation = function->generation;
+  function->n_busy++;
+  host->n_busy++;
+  host->committed_bytes += worker->arena_bytes;
+  return true;
+}
+
+static void run(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
+  (void)host;
+  worker->state = MF_WORKER_BUSY;
+  worker->invocation = invocation;
+  invocation->host.instance = worker;
+  invocation->host.state = MF_INVOCATION_RUNNING;
+  mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len);
+}
+
+// The invocation has a slot and is in no list. A blank worker that fails here is not worth keeping.
+static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
+  mf_function *function = invocation->host.function;
+  const bool done = put_payload(worker, invocation, &invocation->error) &&
+                    (!invocation->cold || bind(host, worker, function, &invocation->error));
+  if (done) {
+    run(host, worker, invocation);
+    return;
+  }
+  mf_worker_kill(host, worker);
+  invocation->host.state = MF_INVOCATION_RUNNING;
+  end(host, invocation, MF_OUTCOME_FAILED);
+}
+
+static void start(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  invocation->host.started_ns = mf_now_ns();
+  invocation->queued_ns = invocation->host.started_ns - invocation->host.enqueued_ns;
+  mf_worker *worker = mf_worker_reuse(host, function);
+  invocation->cold = worker == NULL;
+  if (!worker) worker = mf_pool_take(host, function->arena_bytes);
+  if (worker) {
+    run_on(host, worker, invocation);
+  } else if (mf_pool_spawn_urgent(host, function->arena_bytes, &invocation->error)) {
+    invocation->host.state = MF_INVOCATION_STARTING;
+    append(&host->starting.first, &host->starting.last, invocation);
+  } else {
+    invocation->host.state = MF_INVOCATION_RUNNING;
+    end(host, invocation, MF_OUTCOME_FAILED);
+  }
+}
+
+static void fill_slots(mf_host *host) {
+  while (host->running < host->slots) {
+    mf_function *function = first_waiting(host);
+    if (!function) return;
+    mf_invocation *invocation = function->first;
+    dequeue(host, function, invocation);
+    take_slot(host, function);
+    start(host, function, invocation);
+  }
+}
+
+bool mf_dispatch_ready(mf_host *host, mf_worker *worker) {
+  mf_invocation *invocation = host->starting.first;
+  if (!invocation) return false;
+  take_out(&host->starting.first, &host->starting.last, invocation);
+  run_on(host, worker, invocation);
+  return true;
+}
+
+void mf_dispatch_no_worker(mf_host *host, const char *reason) {
+  mf_invocation *invocation = host->starting.first;
+  if (!invocation) return;
+  mf_fail(&invocation->error, MF_Unavailable, "%s", reason);
+  end(host, invocation, MF_OUTCOME_FAILED);
+}
+
+// ---- answers ----
+
+// A small answer leaves the mailbox at once, so that its worker is free for the next invocation however slowly the client reads.
+static bool copy_answer(mf_host *host, mf_invocation *invocation) {
+  if (invocation->response.len > MF_COPY_BYTES) return false;
+  mf_copy *copy = host->free_copies;
+  if (copy) {
+    host->free_copies = copy->next;
+    host->n_free_copies--;
+  } else if (!(copy = malloc(sizeof *copy))) {
+    return false;
+  }
+  memcpy(copy->bytes, invocation->response.data, invocation->response.len);
+  invocation->response.data = copy->bytes;
+  invocation->host.copy = copy;
+  return true;
+}
+
+static void release_copy(mf_host *host, mf_copy *copy) {
+  if (host->n_free_copies >= COPIES_KEPT) {
+    free(copy);
+    return;
+  }
+  copy->next = host->free_copies;
+  host->free_copies = copy;
+  host->n_free_copies++;
+}
+
+// The worker's clock is as hostile as the rest of it: it can only say something between the hand-over and now.
+static void read_meter(const mf_worker *worker, const mf_mail *mail, mf_invocation *invocation) {
+  const int64_t now = mf_now_ns();
+  int64_t began = invocation->host.started_ns;
+  if (invocation->cold) {
+    const int64_t ready = MF_MIN(MF_MAX(mail->ready_ns, began), now);
+    invocation->init_ns = ready - began;
+    began = ready;
+  }
+  invocation->duration_ns = now - began;
+  invocation->plan_ns = MF_MIN(MF_MAX(mail->plan_ns, 0), invocation->duration_ns);
+  const uint64_t heap = mail->heap_bytes > worker->base_heap_bytes ? mail->heap_bytes - worker->base_heap_bytes : 0;
+  const uint64_t most = (uint64_t)worker->function->memory_mb * MB;
+  invocation->max_memory_bytes = MF_MIN(worker->base_bytes + MF_MIN(heap, most) + MF_MIN(mail->peak_bytes, most), most);
+}
+
+static mf_outcome outcome_of(const mf_mail *mail) {
+  if (mail->code == MF_OutOfMemory && mail->verdict != MF_VERDICT_ANSWER) return MF_OUTCOME_OUT_OF_MEMORY;
+  if (mail->verdict == MF_VERDICT_ANSWER) return MF_OUTCOME_ANSWER;
+  return mail->verdict == MF_VERDICT_FUNCTION_ERROR ? MF_OUTCOME_FUNCTION_ERROR : MF_OUTCOME_FAILED;
+}
+
+static void not_bound(mf_host *host, mf_invocation *invocation, const mf_mail *mail) {
+  const size_t len = MF_MIN(mail->response.len, sizeof invocation->error.message - 1);
+  mf_fail(&invocation->error, mail->code == MF_OK ? MF_Internal : mail->code, "%.*s", (int)len, (const char *)mail->response.data);
+  end(host, invocation, outcome_of(mail));
+}
+
+static void broke_rules(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
+  mf_log(MF_LOG_WARN, "worker %d wrote nonsense into its mailbox and is killed", (int)worker->pid);
+  invocation->signal = SIGKILL;
+  end(host, invocation, MF_OUTCOME_EXITED);
+}
+
+void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
+  mf_invocation *invocation = worker->invocation;
+  mf_function *function = worker->function;
+  mf_mail mail;
+  if (!mf_mailbox_take(&worker->mailbox, &mail)) {
+    broke_rules(host, worker, invocation);
+    return;
+  }
+  read_meter(worker, &mail, invocation);
+  if (mail.verdict == MF_VERDICT_NOT_BOUND) {
+    not_bound(host, invocation, &mail);
+    return;
+  }
+  mf_host_answered(host);
+  leave_slot(host, function);
+  leave(host, function, invocation);
+  invocation->outcome = outcome_of(&mail);
+  invocation->response = mail.response;
+  invocation->host.state = MF_INVOCATION_DONE;
+  if (copy_answer(host, invocation)) {
+    invocation->host.instance = NULL;
+    mf_mailbox_discard_large(&worker->mailbox, invocation->payload.len);
+    mf_worker_idle(host, worker);
+  } else {
+    worker->state = MF_WORKER_HELD;
+  }
+  fill_slots(host);  // first: the next worker computes while this answer is written
+  mf_function_drop_unused(host, function);
+  invocation->done(invocation);
+  mf_host_check_drained(host);
+}
+
+void mf_dispatch_died(mf_host *host, mf_worker *worker) {
+  mf_invocation *invocation = worker->invocation;
+  invocation->duration_ns = mf_now_ns() - invocation->host.started_ns;
+  invocation->exit_status = WIFEXITED(worker->status) ? WEXITSTATUS(worker->status) : 0;
+  invocation->signal = WIFSIGNALED(worker->status) ? WTERMSIG(worker->status) : 0;
+  if (invocation->signal) mf_fail(&invocation->error, MF_WorkerDied, "the worker died: signal %d", invocation->signal);
+  else mf_fail(&invocation->error, MF_WorkerDied, "the worker ended: exit status %d", invocation->exit_status);
+  end(host, invocation, MF_OUTCOME_EXITED);
+}
+
+void mf_dispatch_settle(mf_host *host) {
+  mf_invocation *ended = host->deferred.first;
+  host->deferred = (mf_invocation_list){0};
+  while (ended) {
+    mf_invocation *next = ended->host.next;
+    ended->host.state = MF_INVOCATION_DONE;
+    ended->done(ended);
+    ended = next;
+  }
+  fill_slots(host);
+  mf_host_check_drained(host);
+}
+
+void mf_dispatch_deinit(mf_host *host) {
+  for (mf_copy *next; host->free_copies; host->free_copies = next) {
+    next = host->free_copies->next;
+    free(host->free_copies);
+  }
+}
+
+// ---- the public calls ----
+
+static const char *limit_reached(const mf_host *host, const mf_function *function) {
+  if (function->reserved_concurrency >= 0)
+    return function->in_flight >= (uint32_t)function->reserved_concurrency ? "ReservedFunctionConcurrentInvocationLimitExceeded" : NULL;
+  return host->in_flight >= host->options.max_concurrency ? "ConcurrentInvocationLimitExceeded" : NULL;
+}
+
+static bool admit(mf_host *host, const mf_function_spec *spec, mf_function **function, mf_invocation *invocation) {
+  mf_error *err = &invocation->error;
+  if (host->draining) return mf_fail(err, MF_Unavailable, "the server is stopping");
+  if (invocation->payload.len > MF_MAILBOX_LARGEST)
+    return mf_fail(err, MF_TooLarge, "the payload is %zu bytes, at most %d", invocation->payload.len, MF_MAILBOX_LARGEST);
+  *function = mf_function_get(host, spec, err);
+  if (!*function) return false;
+  invocation->throttle_reason = limit_reached(host, *function);
+  if (invocation->throttle_reason) return mf_fail(err, MF_Throttled, "Rate Exceeded.");
+  if (!mf_function_open_image(*function, spec, err)) return false;
+  return mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.enqueued_ns + (int64_t)spec->timeout_ms * MF_NS_PER_MS, err);
+}
+
+static void reset(mf_host *host, mf_invocation *invocation) {
+  invocation->response = (mf_slice){0};
+  invocation->exit_status = invocation->signal = 0;
+  invocation->throttle_reason = NULL;
+  invocation->error.code = MF_OK;
+  invocation->error.message[0] = '\0';
+  invocation->cold = false;
+  invocation->init_ns = invocation->queued_ns = invocation->duration_ns = invocation->plan_ns = 0;
+  invocation->max_memory_bytes = 0;
+  memset(&invocation->host, 0, sizeof invocation->host);
+  invocation->host.owner = host;
+  invocation->host.enqueued_ns = mf_now_ns();
+  invocation->host.timer.fire = on_deadline;
+  invocation->host.timer.data = invocation;
+}
+
+void mf_host_invoke(mf_host *host, const mf_function_spec *spec, mf_invocation *invocation) {
+  mf_function *function = NULL;
+  reset(host, invocation);
+  if (!admit(host, spec, &function, invocation)) {
+    tell_later(host, invocation, invocation->throttle_reason ? MF_OUTCOME_THROTTLED : MF_OUTCOME_FAILED);
+    if (function) mf_function_drop_unused(host, function);
+    return;
+  }
+  invocation->host.function = function;
+  function->in_flight++;
+  host->in_flight++;
+  enqueue(host, function, invocation);
+  fill_slots(host);
+}
+
+void mf_host_release(mf_host *host, mf_invocation *invocation) {
+  if (invocation->host.copy) release_copy(host, invocation->host.copy);
+  if (invocation->host.instance) mf_worker_forget_answer(host, invocation->host.instance);
+  invocation->host.copy = invocation->host.instance = NULL;
+  invocation->response = (mf_slice){0};
+}
+
+void mf_host_cancel(mf_host *host, mf_invocation *invocation) {
+  if (invocation->host.state != MF_INVOCATION_QUEUED && invocation->host.state != MF_INVOCATION_STARTING) return;
+  mf_fail(&invocation->error, MF_Unavailable, "the client left before the invocation began");
+  end(host, invocation, MF_OUTCOME_FAILED);
+}
+
+void mf_host_forget(mf_host *host, mf_str key) {
+  mf_function *function = mf_function_find(host, key);
+  if (!function) return;
+  function->stale = true;
+  function->generation++;
+  mf_pool_retire_idle(host, function);
+  mf_function_drop_unused(host, function);
+}

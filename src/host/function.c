@@ -1,0 +1,134 @@
+// Functions as the dispatcher knows them: a hash table by key, filled on demand. A function that has no worker and no invocation is not
+// in it, so a million deployed functions cost nothing here.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+enum { FIRST_BUCKETS = 256 };
+
+static uint64_t hash_of(mf_str key) { return mf_hash64(key.data, key.len, 0); }
+
+mf_function *mf_function_find(const mf_host *host, mf_str key) {
+  if (host->n_buckets == 0) return NULL;
+  const uint64_t hash = hash_of(key);
+  mf_function *function = host->buckets[hash & (host->n_buckets - 1)];
+  while (function && !(function->hash == hash && mf_str_equal((mf_str){function->key, function->key_len}, key))) function = function->chain;
+  return function;
+}
+
+static bool grow(mf_host *host) {
+  const uint32_t n_buckets = host->n_buckets ? host->n_buckets * 2 : FIRST_BUCKETS;
+  mf_function **buckets = calloc(n_buckets, sizeof(mf_function *));
+  if (!buckets) return false;
+  for (uint32_t i = 0; i < host->n_buckets; i++) {
+    for (mf_function *function = host->buckets[i], *next; function; function = next) {
+      next = function->chain;
+      mf_function **bucket = &buckets[function->hash & (n_buckets - 1)];
+      function->chain = *bucket;
+      *bucket = function;
+    }
+  }
+  free(host->buckets);
+  host->buckets = buckets;
+  host->n_buckets = n_buckets;
+  return true;
+}
+
+static mf_function *add(mf_host *host, mf_str key, mf_error *err) {
+  if (key.len > MF_KEY_LARGEST) {
+    mf_fail(err, MF_Internal, "the key of a function has %zu characters, at most %d", key.len, MF_KEY_LARGEST);
+    return NULL;
+  }
+  mf_function *function = host->free_functions;
+  if (function) host->free_functions = function->chain;
+  else function = malloc(sizeof *function);
+  if (!function || (host->n_functions >= host->n_buckets && !grow(host) && host->n_buckets == 0)) {
+    free(function);
+    mf_fail(err, MF_OutOfMemory, "no memory for one more function");
+    return NULL;
+  }
+  *function = (mf_function){.key_len = (uint32_t)key.len, .hash = hash_of(key), .image_fd = -1, .known = true, .stale = true};
+  memcpy(function->key, key.data, key.len);
+  mf_function **bucket = &host->buckets[function->hash & (host->n_buckets - 1)];
+  function->chain = *bucket;
+  *bucket = function;
+  host->n_functions++;
+  return function;
+}
+
+static void update(mf_host *host, mf_function *function, const mf_function_spec *spec) {
+  if (!function->stale && function->revision == spec->revision) {
+    function->reserved_concurrency = spec->reserved_concurrency;
+    return;
+  }
+  function->stale = false;
+  function->revision = spec->revision;
+  function->generation++;
+  function->memory_mb = spec->memory_mb;
+  function->reserved_concurrency = spec->reserved_concurrency;
+  function->arena_bytes = spec->arena_bytes;
+  mf_close(&function->image_fd);
+  mf_pool_retire_idle(host, function);
+}
+
+mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) {
+  mf_function *function = mf_function_find(host, spec->key);
+  if (!function) function = add(host, spec->key, err);
+  if (function) update(host, function, spec);
+  return function;
+}
+
+// A worker with a writable descriptor could write into every instance's weights.
+static bool check_image(mf_function *function, int fd, mf_error *err) {
+  struct stat st;
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fstat(fd, &st) != 0) return mf_fail_errno(err, "cannot look at the model image");
+  if ((flags & O_ACCMODE) != O_RDONLY) return mf_fail(err, MF_Internal, "the model image was opened for writing");
+  if (st.st_size <= 0) return mf_fail(err, MF_InvalidImage, "the model image is empty");
+  function->image_bytes = (uint64_t)st.st_size;
+  return true;
+}
+
+bool mf_function_open_image(mf_function *function, const mf_function_spec *spec, mf_error *err) {
+  if (function->image_fd >= 0) return true;
+  OWN_FD int fd = -1;
+  if (!spec->open_image(spec->context, &fd, err)) return false;
+  if (!check_image(function, fd, err)) return false;
+  function->image_fd = mf_give(&fd);
+  return true;
+}
+
+static void unchain(mf_host *host, mf_function *function) {
+  mf_function **at = &host->buckets[function->hash & (host->n_buckets - 1)];
+  while (*at != function) at = &(*at)->chain;
+  *at = function->chain;
+  host->n_functions--;
+}
+
+void mf_function_drop_unused(mf_host *host, mf_function *function) {
+  if (!function->known || function->n_idle > 0 || function->n_busy > 0 || function->in_flight > 0) return;
+  unchain(host, function);
+  mf_close(&function->image_fd);
+  function->known = false;
+  function->chain = host->free_functions;
+  host->free_functions = function;
+}
+
+static void free_chain(mf_function *function) {
+  for (mf_function *next; function; function = next) {
+    next = function->chain;
+    free(function);
+  }
+}
+
+void mf_functions_deinit(mf_host *host) {
+  for (uint32_t i = 0; i < host->n_buckets; i++) {
+    for (mf_function *function = host->buckets[i]; function; function = function->chain) mf_close(&function->image_fd);
+    free_chain(host->buckets[i]);
+  }
+  free_chain(host->free_functions);
+  free(host->buckets);
+}

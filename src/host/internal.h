@@ -1,0 +1,181 @@
+// The parts of the host that live in front, and what they share: the host itself (host.c), processes (pool.c), functions (function.c),
+// the dispatcher (dispatch.c) and compile jobs (compile.c). All single-threaded, on front's loop.
+//
+// A life: a *worker* is spawned (pool), is blank when it rings, is taken and bound to a *function* (dispatch), runs one *invocation* at a
+// time, is idle between them, and ends when it is killed or dies; its struct goes back to a free list once the keeper has reported its end.
+#ifndef MF_HOST_INTERNAL_H
+#define MF_HOST_INTERNAL_H
+
+#include "host.h"
+#include "mailbox.h"
+#include "message.h"
+#include "sandbox.h"
+
+enum { MF_POOL_CLASSES = 4, MF_KEY_LARGEST = 255, MF_SLOTS_LARGEST = 256, MF_COPY_BYTES = 64 * 1024, MF_COMPILERS = 2 };
+
+typedef struct mf_function mf_function;
+typedef struct mf_worker mf_worker;
+
+// ---- processes ----
+typedef enum mf_worker_state {
+  MF_WORKER_STARTING,  // asked for, or alive and not ready
+  MF_WORKER_BLANK,
+  MF_WORKER_IDLE,
+  MF_WORKER_BUSY,
+  MF_WORKER_HELD,      // answered; the answer is still being read from the mailbox
+  MF_WORKER_DYING,     // killed or to be reported: waits for EXITED
+} mf_worker_state;
+
+struct mf_worker {
+  mf_host *host;
+  uint64_t id;                 // its place in host->workers in the low 32 bits
+  mf_worker_state state;
+  uint32_t pool_class;
+  bool exited, urgent;
+  pid_t pid;
+  int pidfd, socket;
+  int status;                  // once exited
+  mf_mailbox mailbox;
+  mf_watch doorbell;
+  uint64_t arena_bytes, base_bytes;  // faulted in beforehand; private memory of the process when it was blank, without arena
+  uint64_t base_heap_bytes;
+  mf_function *function;
+  uint32_t generation;         // of the function when it was bound
+  mf_invocation *invocation;   // BUSY and HELD
+  int64_t idle_since_ns;
+  mf_timer keep_alive;
+  struct mf_worker *next, *previous;  // blank: of its class; idle: of its function
+  struct mf_worker *newer, *older;    // idle: of all, by the time it became idle
+};
+
+// ---- functions ----
+struct mf_function {
+  char key[MF_KEY_LARGEST + 1];
+  uint32_t key_len;
+  uint64_t hash, revision;
+  uint32_t generation;         // raised by a new revision and by deletion: workers of an older one retire
+  bool known;                  // in the table; false once it is back in the free list
+  bool stale;                  // deleted: the next invocation brings a new specification whatever its revision
+  uint32_t memory_mb;
+  int32_t reserved_concurrency;
+  uint64_t arena_bytes;
+  int image_fd;                // read-only; opened when the first worker is needed, closed with the function
+  uint64_t image_bytes;
+  mf_worker *idle;             // used last first
+  uint32_t n_idle, n_busy;     // busy: with an invocation, answered ones included
+  uint32_t running, in_flight; // in run slots; running or waiting
+  mf_invocation *first, *last; // waiting for a slot
+  uint32_t n_queued;
+  bool listed;
+  uint32_t listed_at;          // host->waiting[listed_at]
+  struct mf_function *next, *previous;  // there
+  struct mf_function *chain;   // of its hash bucket, or of the free list
+};
+typedef struct mf_function_list { mf_function *first, *last; } mf_function_list;
+
+// ---- invocations ----
+typedef enum mf_invocation_state {
+  MF_INVOCATION_QUEUED = 1,  // waits for a slot
+  MF_INVOCATION_STARTING,    // has a slot, waits for a worker
+  MF_INVOCATION_RUNNING,
+  MF_INVOCATION_DEFERRED,    // its end is told on the next round of the loop
+  MF_INVOCATION_DONE,
+} mf_invocation_state;
+typedef struct mf_invocation_list { mf_invocation *first, *last; } mf_invocation_list;
+
+typedef struct mf_copy { struct mf_copy *next; char bytes[MF_COPY_BYTES]; } mf_copy;  // a small answer, out of the mailbox
+
+// ---- compile jobs ----
+typedef struct mf_compile_job {
+  struct mf_host *host;
+  uint64_t id;
+  bool running, killed;
+  int package_fd, image_fd, pidfd;
+  uint64_t package_bytes, image_limit_bytes;
+  mf_package_report *report;   // shared with the compiler
+  int report_fd;
+  mf_package_options options;
+  mf_compile_done *done;
+  void *context;
+  mf_timer deadline;
+  struct mf_compile_job *next;
+} mf_compile_job;
+
+struct mf_host {
+  mf_loop *loop;
+  mf_host_options options;
+  mf_watch keeper;
+  bool answered, draining;
+  void (*stop)(void *context);
+  void *stop_context;
+  bool stop_asked;
+  void (*drained)(void *context);
+  void *drained_context;
+  mf_timer soon;               // runs what may not happen inside mf_host_invoke and the like
+  // pool
+  mf_worker **workers;         // by the low half of an id
+  uint32_t n_workers, workers_capacity;
+  mf_worker *free_workers;
+  uint32_t next_serial;
+  struct { mf_worker *blank; uint32_t n_blank, n_starting, wanted; } classes[MF_POOL_CLASSES];
+  mf_timer refill;
+  mf_worker *idle_newest, *idle_oldest;
+  uint64_t committed_bytes, committed_limit_bytes;  // arenas of bound workers; beyond it the longest idle ones go
+  uint32_t n_idle, n_busy;
+  // functions
+  mf_function **buckets;
+  uint32_t n_buckets, n_functions;
+  mf_function *free_functions;
+  // dispatcher
+  uint32_t slots, running, in_flight, n_queued;
+  mf_function_list waiting[MF_SLOTS_LARGEST + 1];  // functions with queued invocations, by how many run now
+  mf_invocation_list starting, deferred;
+  mf_copy *free_copies;
+  uint32_t n_free_copies;
+  // compile jobs
+  mf_compile_job *compiling, *compile_first, *compile_last;  // running; waiting
+  uint32_t n_compiling, n_compile_waiting;
+};
+
+// host.c
+void mf_host_soon(mf_host *host);                            // mf_dispatch_settle on the next round
+bool mf_host_send(mf_host *host, const mf_message *message, const int *fds, mf_error *err) MF_MUST_CHECK;
+void mf_host_check_drained(mf_host *host);
+
+// pool.c
+extern const uint64_t mf_pool_class_bytes[MF_POOL_CLASSES];
+bool mf_pool_init(mf_host *host, mf_error *err) MF_MUST_CHECK;
+void mf_pool_deinit(mf_host *host);
+mf_worker *mf_pool_take(mf_host *host, uint64_t arena_bytes);         // a blank worker, NULL: none there
+bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) MF_MUST_CHECK;
+void mf_pool_spawned(mf_host *host, const struct mf_message_spawned *message, int *pidfd);
+void mf_pool_refused(mf_host *host, const struct mf_message_refused *message);
+void mf_pool_exited(mf_host *host, const struct mf_message_exited *message);
+void mf_worker_kill(mf_host *host, mf_worker *worker);                // no longer its function's; gone when the keeper says so
+void mf_worker_idle(mf_host *host, mf_worker *worker);                // or killed, where it may not live on
+void mf_worker_forget_answer(mf_host *host, mf_worker *worker);       // HELD, and its answer has been read
+mf_worker *mf_worker_reuse(mf_host *host, mf_function *function);     // an idle one, NULL: none
+void mf_pool_retire_idle(mf_host *host, mf_function *function);
+
+// function.c
+mf_function *mf_function_find(const mf_host *host, mf_str key);
+mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) MF_MUST_CHECK;
+bool mf_function_open_image(mf_function *function, const mf_function_spec *spec, mf_error *err) MF_MUST_CHECK;
+void mf_function_drop_unused(mf_host *host, mf_function *function);   // back to the free list if nothing is left of it
+void mf_functions_deinit(mf_host *host);
+
+// dispatch.c
+bool mf_dispatch_ready(mf_host *host, mf_worker *worker);             // a fresh worker: true if somebody waited for it
+void mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come
+void mf_dispatch_answered(mf_host *host, mf_worker *worker);
+void mf_dispatch_died(mf_host *host, mf_worker *worker);              // while it ran an invocation
+void mf_dispatch_settle(mf_host *host);                               // tells deferred ends, fills free slots
+void mf_dispatch_deinit(mf_host *host);
+
+// compile.c
+bool mf_compile_spawned(mf_host *host, const struct mf_message_spawned *message, int *pidfd);  // false: not a compiler's
+bool mf_compile_refused(mf_host *host, const struct mf_message_refused *message);
+bool mf_compile_exited(mf_host *host, const struct mf_message_exited *message);
+void mf_compile_settle(mf_host *host);                                // starts what waits and may
+void mf_compile_stop(mf_host *host);                                  // all jobs end with Unavailable
+#endif

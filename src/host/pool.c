@@ -1,0 +1,471 @@
+// Worker processes as front sees them: asked for, blank in the pool, bound, idle, gone. The pool holds blank workers in classes by the
+// size of the arena that was faulted in beforehand, within --pool-memory, and is refilled one at a time behind the calls that used it up.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define MB ((uint64_t)1 << 20)
+const uint64_t mf_pool_class_bytes[MF_POOL_CLASSES] = {2 * MB, 8 * MB, 32 * MB, 128 * MB};
+// Of --pool-memory, in sixteenths; what a class cannot use goes to the smaller ones. Many small models are more likely than large ones,
+// and a large one may begin in a smaller worker (the rest of its arena is mapped when it is bound).
+static const uint32_t class_share[MF_POOL_CLASSES] = {3, 5, 4, 4};
+enum { CLASS_LARGEST = 64 };
+#define REFILL_BUSY_NS (1 * MF_NS_PER_MS)   // while something runs: leave it the processor for a moment
+#define REFILL_FAILED_NS (1 * MF_NS_PER_S)
+
+// ---- lists ----
+
+static void link_first(mf_worker **list, mf_worker *worker) {
+  worker->previous = NULL;
+  worker->next = *list;
+  if (*list) (*list)->previous = worker;
+  *list = worker;
+}
+
+static void unlink_from(mf_worker **list, mf_worker *worker) {
+  if (worker->previous) worker->previous->next = worker->next;
+  else *list = worker->next;
+  if (worker->next) worker->next->previous = worker->previous;
+  worker->next = worker->previous = NULL;
+}
+
+static void age_push(mf_host *host, mf_worker *worker) {
+  worker->newer = NULL;
+  worker->older = host->idle_newest;
+  if (worker->older) worker->older->newer = worker;
+  else host->idle_oldest = worker;
+  host->idle_newest = worker;
+}
+
+static void age_remove(mf_host *host, mf_worker *worker) {
+  if (worker->newer) worker->newer->older = worker->older;
+  else host->idle_newest = worker->older;
+  if (worker->older) worker->older->newer = worker->newer;
+  else host->idle_oldest = worker->newer;
+  worker->newer = worker->older = NULL;
+}
+
+// ---- structs ----
+
+static mf_worker *find(const mf_host *host, uint64_t id) {
+  const uint32_t at = (uint32_t)id;
+  mf_worker *worker = at < host->n_workers ? host->workers[at] : NULL;
+  return worker && worker->id == id ? worker : NULL;
+}
+
+static bool add_slot(mf_host *host) {
+  if (host->n_workers == host->workers_capacity) {
+    const uint32_t capacity = host->workers_capacity ? host->workers_capacity * 2 : 64;
+    mf_worker **workers = realloc(host->workers, capacity * sizeof(mf_worker *));
+    if (!workers) return false;
+    host->workers = workers;
+    host->workers_capacity = capacity;
+  }
+  mf_worker *worker = calloc(1, sizeof *worker);
+  if (!worker) return false;
+  worker->id = host->n_workers;
+  host->workers[host->n_workers++] = worker;
+  worker->next = host->free_workers;
+  host->free_workers = worker;
+  return true;
+}
+
+static mf_worker *new_worker(mf_host *host) {
+  if (!host->free_workers && !add_slot(host)) return NULL;
+  mf_worker *worker = host->free_workers;
+  host->free_workers = worker->next;
+  const uint32_t at = (uint32_t)worker->id;
+  *worker = (mf_worker){.host = host, .id = (uint64_t)++host->next_serial << 32 | at, .pidfd = -1, .socket = -1, .doorbell.fd = -1};
+  return worker;
+}
+
+static void free_worker(mf_host *host, mf_worker *worker) {
+  mf_loop_timer_cancel(host->loop, &worker->keep_alive);
+  if (worker->doorbell.fd >= 0) mf_loop_remove(host->loop, &worker->doorbell);
+  mf_close(&worker->doorbell.fd);
+  mf_close(&worker->pidfd);
+  mf_close(&worker->socket);
+  mf_mailbox_unmap(&worker->mailbox);
+  worker->id = (uint32_t)worker->id;  // no message finds it any more
+  worker->next = host->free_workers;
+  host->free_workers = worker;
+}
+
+// ---- spawning ----
+
+static void on_doorbell(mf_watch *watch, uint32_t events);
+static void on_keep_alive(mf_timer *timer);
+
+static bool order(mf_host *host, mf_worker *worker, mf_error *err) {
+  OWN_FD int mailbox = -1;
+  OWN_FD int theirs = -1;
+  int pair[2];
+  if (!mf_mailbox_create(&worker->mailbox, &mailbox, err)) return false;
+  worker->doorbell = (mf_watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = on_doorbell, .data = worker};
+  if (worker->doorbell.fd < 0) return mf_fail_errno(err, "cannot make a doorbell");
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return mf_fail_errno(err, "cannot make a socket pair");
+  worker->socket = pair[0];
+  theirs = pair[1];
+  // Edge-triggered: a ring needs no read to silence it.
+  if (!mf_loop_add(host->loop, &worker->doorbell, EPOLLIN | EPOLLET, err)) return false;
+  const mf_message message = {.kind = MF_MESSAGE_SPAWN_WORKER,
+                              .spawn_worker = {.id = worker->id, .arena_bytes = worker->arena_bytes, .urgent = worker->urgent}};
+  const int fds[] = {mailbox, worker->doorbell.fd, theirs};
+  return mf_host_send(host, &message, fds, err);
+}
+
+static bool spawn(mf_host *host, uint32_t class, uint64_t arena_bytes, bool urgent, mf_error *err) {
+  mf_worker *worker = new_worker(host);
+  if (!worker) return mf_fail(err, MF_OutOfMemory, "no memory for one more worker");
+  worker->state = MF_WORKER_STARTING;
+  worker->pool_class = class;
+  worker->arena_bytes = arena_bytes;
+  worker->urgent = urgent;
+  worker->keep_alive = (mf_timer){.fire = on_keep_alive, .data = worker};
+  if (!order(host, worker, err)) {
+    free_worker(host, worker);
+    return mf_wrap(err, "cannot start a worker");
+  }
+  host->classes[class].n_starting++;
+  return true;
+}
+
+static uint32_t class_of(uint64_t arena_bytes) {
+  uint32_t class = 0;
+  while (class + 1 < MF_POOL_CLASSES && mf_pool_class_bytes[class] < arena_bytes) class++;
+  return class;
+}
+
+bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) {
+  return spawn(host, class_of(arena_bytes), (arena_bytes + 2 * MB - 1) / (2 * MB) * (2 * MB), true, err);
+}
+
+// ---- refilling ----
+
+static void refill_after(mf_host *host, int64_t delay_ns) {
+  mf_error err;
+  if (host->refill.position == 0 && !mf_loop_timer_set(host->loop, &host->refill, mf_now_ns() + delay_ns, &err))
+    mf_log(MF_LOG_WARN, "the pool is not refilled: %s", err.message);
+}
+
+static uint32_t lacking(const mf_host *host, uint32_t class) {
+  const uint32_t there = host->classes[class].n_blank + host->classes[class].n_starting;
+  return there < host->classes[class].wanted ? host->classes[class].wanted - there : 0;
+}
+
+// The class that lacks the largest part of what it should have.
+static int neediest(const mf_host *host) {
+  int best = -1;
+  for (uint32_t i = 0; i < MF_POOL_CLASSES; i++)
+    if (lacking(host, i) > 0 &&
+        (best < 0 || lacking(host, i) * host->classes[best].wanted > lacking(host, (uint32_t)best) * host->classes[i].wanted))
+      best = (int)i;
+  return best;
+}
+
+static void on_refill(mf_timer *timer) {
+  mf_host *host = timer->data;
+  for (uint32_t i = 0; i < MF_POOL_CLASSES; i++)
+    if (host->classes[i].n_starting > 0) return;  // its arrival, or its end, comes back here
+  const int class = neediest(host);
+  mf_error err;
+  if (class < 0 || host->draining) return;
+  if (!spawn(host, (uint32_t)class, mf_pool_class_bytes[class], false, &err)) {
+    mf_log(MF_LOG_WARN, "%s", err.message);
+    refill_after(host, REFILL_FAILED_NS);
+  }
+}
+
+static void refill(mf_host *host) { refill_after(host, host->running > 0 ? REFILL_BUSY_NS : 0); }
+
+static void decide_classes(mf_host *host) {
+  uint64_t left = host->options.pool_bytes;
+  for (uint32_t i = 0; i < MF_POOL_CLASSES; i++) {
+    const uint64_t n = host->options.pool_bytes * class_share[i] / 16 / mf_pool_class_bytes[i];
+    host->classes[i].wanted = (uint32_t)MF_MIN(n, (uint64_t)CLASS_LARGEST);
+    left -= host->classes[i].wanted * mf_pool_class_bytes[i];
+  }
+  for (uint32_t i = 0; i < MF_POOL_CLASSES; i++) {
+    const uint64_t more = MF_MIN(left / mf_pool_class_bytes[i], (uint64_t)(CLASS_LARGEST - host->classes[i].wanted));
+    host->classes[i].wanted += (uint32_t)more;
+    left -= more * mf_pool_class_bytes[i];
+  }
+}
+
+bool mf_pool_init(mf_host *host, mf_error *err) {
+  decide_classes(host);
+  host->committed_limit_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+  host->refill = (mf_timer){.fire = on_refill, .data = host};
+  return mf_loop_timer_set(host->loop, &host->refill, mf_now_ns(), err);
+}
+
+void mf_pool_deinit(mf_host *host) {
+  mf_loop_timer_cancel(host->loop, &host->refill);
+  for (uint32_t i = 0; i < host->n_workers; i++) {
+    mf_worker *worker = host->workers[i];
+    if (worker->id >> 32) {
+      if (worker->pidfd >= 0) pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
+      free_worker(host, worker);
+    }
+  }
+  for (uint32_t i = 0; i < host->n_workers; i++) free(host->workers[i]);
+  free(host->workers);
+}
+
+// ---- becoming blank ----
+
+// Private memory of a process that has seen nothing yet: /proc/PID/statm, resident minus shared pages.
+static uint64_t private_bytes(pid_t pid) {
+  char path[48], text[128];
+  snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+  OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  unsigned long size, resident, shared;
+  if (n <= 0) return 0;
+  text[n] = '\0';
+  if (sscanf(text, "%lu %lu %lu", &size, &resident, &shared) != 3 || resident < shared) return 0;
+  return (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void become_blank(mf_host *host, mf_worker *worker) {
+  host->classes[worker->pool_class].n_starting--;
+  const uint64_t bytes = private_bytes(worker->pid), faulted = worker->urgent ? 0 : worker->arena_bytes;
+  worker->base_bytes = bytes > faulted ? bytes - faulted : 0;
+  worker->base_heap_bytes = worker->mailbox.header->heap_bytes;
+  worker->state = MF_WORKER_BLANK;
+  if (!mf_dispatch_ready(host, worker)) {
+    if (worker->urgent || host->classes[worker->pool_class].n_blank >= host->classes[worker->pool_class].wanted) {
+      mf_worker_kill(host, worker);  // whoever it was made for is gone
+    } else {
+      link_first(&host->classes[worker->pool_class].blank, worker);
+      host->classes[worker->pool_class].n_blank++;
+    }
+  }
+  refill(host);
+}
+
+// A worker is ready when it has rung and the keeper has said how to kill it, in whichever order front learns of them.
+static void check_ready(mf_host *host, mf_worker *worker) {
+  if (worker->state == MF_WORKER_STARTING && worker->pidfd >= 0 && mf_mailbox_answered(&worker->mailbox)) become_blank(host, worker);
+}
+
+static void on_doorbell(mf_watch *watch, uint32_t events) {
+  (void)events;
+  mf_worker *worker = watch->data;
+  mf_host *host = worker->host;
+  if (worker->state == MF_WORKER_STARTING) {
+    check_ready(host, worker);
+  } else if (worker->state == MF_WORKER_BUSY && mf_mailbox_answered(&worker->mailbox)) {
+    mf_dispatch_answered(host, worker);
+  } else if (worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_IDLE) {
+    mf_log(MF_LOG_WARN, "worker %d rang without being asked and is killed", (int)worker->pid);
+    pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);  // its end is handled as any other
+  }
+}
+
+void mf_pool_spawned(mf_host *host, const struct mf_message_spawned *message, int *pidfd) {
+  mf_worker *worker = find(host, message->id);
+  if (!worker) return;
+  worker->pid = message->pid;
+  worker->pidfd = mf_give(pidfd);
+  if (worker->state == MF_WORKER_DYING) pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
+  check_ready(host, worker);
+}
+
+// ---- taking ----
+
+static mf_worker *pop_blank(mf_host *host, uint32_t class) {
+  mf_worker *worker = host->classes[class].blank;
+  unlink_from(&host->classes[class].blank, worker);
+  host->classes[class].n_blank--;
+  refill_after(host, REFILL_BUSY_NS);
+  return worker;
+}
+
+mf_worker *mf_pool_take(mf_host *host, uint64_t arena_bytes) {
+  const uint32_t best = class_of(arena_bytes);
+  for (uint32_t class = best; class < MF_POOL_CLASSES; class++)
+    if (host->classes[class].blank) return pop_blank(host, class);
+  for (uint32_t class = best; class-- > 0;)
+    if (host->classes[class].blank) return pop_blank(host, class);
+  return NULL;
+}
+
+mf_worker *mf_worker_reuse(mf_host *host, mf_function *function) {
+  mf_worker *worker = function->idle;
+  if (!worker) return NULL;
+  unlink_from(&function->idle, worker);
+  age_remove(host, worker);
+  function->n_idle--;
+  host->n_idle--;
+  function->n_busy++;
+  host->n_busy++;
+  worker->state = MF_WORKER_BUSY;
+  return worker;
+}
+
+// ---- idle ----
+
+static bool may_live_on(const mf_host *host, const mf_worker *worker) {
+  return !worker->exited && !host->draining && host->options.keep_alive_ns > 0 && worker->generation == worker->function->generation;
+}
+
+static void evict(mf_host *host) {
+  while (host->committed_bytes > host->committed_limit_bytes && host->idle_oldest) {
+    mf_function *function = host->idle_oldest->function;
+    mf_worker_kill(host, host->idle_oldest);
+    mf_function_drop_unused(host, function);
+  }
+}
+
+void mf_worker_idle(mf_host *host, mf_worker *worker) {
+  mf_function *function = worker->function;
+  mf_error err;
+  worker->invocation = NULL;
+  if (!may_live_on(host, worker)) {
+    mf_worker_kill(host, worker);
+    return;
+  }
+  worker->state = MF_WORKER_IDLE;
+  function->n_busy--;
+  host->n_busy--;
+  function->n_idle++;
+  host->n_idle++;
+  link_first(&function->idle, worker);
+  age_push(host, worker);
+  worker->idle_since_ns = mf_now_ns();
+  // A set timer is left alone: when it fires it looks whether the worker has been used since. So a busy worker costs no timer work.
+  if (worker->keep_alive.position == 0 &&
+      !mf_loop_timer_set(host->loop, &worker->keep_alive, worker->idle_since_ns + host->options.keep_alive_ns, &err))
+    mf_worker_kill(host, worker);
+  else
+    evict(host);
+}
+
+static void on_keep_alive(mf_timer *timer) {
+  mf_worker *worker = timer->data;
+  mf_host *host = worker->host;
+  mf_error err;
+  if (worker->state != MF_WORKER_IDLE) return;
+  const int64_t until = worker->idle_since_ns + host->options.keep_alive_ns;
+  if (until > mf_now_ns() && mf_loop_timer_set(host->loop, timer, until, &err)) return;
+  mf_function *function = worker->function;
+  mf_worker_kill(host, worker);
+  mf_function_drop_unused(host, function);
+}
+
+void mf_pool_retire_idle(mf_host *host, mf_function *function) {
+  while (function->idle) mf_worker_kill(host, function->idle);
+}
+
+// ---- ending ----
+
+static void leave_function(mf_host *host, mf_worker *worker) {
+  if (worker->state == MF_WORKER_IDLE) {
+    unlink_from(&worker->function->idle, worker);
+    age_remove(host, worker);
+    worker->function->n_idle--;
+    host->n_idle--;
+  } else if (worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_HELD) {
+    worker->function->n_busy--;
+    host->n_busy--;
+  } else {
+    return;
+  }
+  host->committed_bytes -= worker->arena_bytes;
+  worker->function = NULL;
+  worker->invocation = NULL;
+}
+
+void mf_worker_kill(mf_host *host, mf_worker *worker) {
+  leave_function(host, worker);
+  if (worker->exited) {
+    free_worker(host, worker);
+    return;
+  }
+  if (worker->pidfd >= 0) pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);
+  worker->state = MF_WORKER_DYING;
+}
+
+void mf_worker_forget_answer(mf_host *host, mf_worker *worker) {
+  mf_function *function = worker->function;
+  mf_mailbox_discard_large(&worker->mailbox, MF_MAILBOX_LARGEST);
+  mf_worker_idle(host, worker);
+  mf_function_drop_unused(host, function);
+}
+
+static void describe(const mf_worker *worker, char *text, size_t size) {
+  if (WIFSIGNALED(worker->status)) {
+    snprintf(text, size, "a fresh worker died: signal %d", WTERMSIG(worker->status));
+    return;
+  }
+  char reason[200] = "";
+  if (worker->mailbox.header->verdict == MF_VERDICT_NOT_BOUND) snprintf(reason, sizeof reason, " (%.190s)", worker->mailbox.response);
+  snprintf(text, size, "a fresh worker ended: exit status %d%s", WEXITSTATUS(worker->status), reason);
+}
+
+static void never_came(mf_host *host, mf_worker *worker, const char *reason) {
+  host->classes[worker->pool_class].n_starting--;
+  mf_log(MF_LOG_WARN, "%s", reason);
+  free_worker(host, worker);
+  mf_dispatch_no_worker(host, reason);
+  refill_after(host, REFILL_FAILED_NS);
+}
+
+void mf_pool_refused(mf_host *host, const struct mf_message_refused *message) {
+  mf_worker *worker = find(host, message->id);
+  char reason[160];
+  if (!worker) return;
+  snprintf(reason, sizeof reason, "the keeper cannot start a worker: %s", strerror(message->error_number));
+  if (worker->state == MF_WORKER_STARTING) never_came(host, worker, reason);
+  else free_worker(host, worker);
+}
+
+static void idle_died(mf_host *host, mf_worker *worker) {
+  mf_function *function = worker->function;
+  mf_log(MF_LOG_WARN, "an idle worker of %.*s died", (int)function->key_len, function->key);
+  mf_worker_kill(host, worker);
+  mf_function_drop_unused(host, function);
+}
+
+static void blank_died(mf_host *host, mf_worker *worker) {
+  char reason[256];
+  describe(worker, reason, sizeof reason);
+  mf_log(MF_LOG_WARN, "%s", reason);
+  unlink_from(&host->classes[worker->pool_class].blank, worker);
+  host->classes[worker->pool_class].n_blank--;
+  free_worker(host, worker);
+  refill_after(host, REFILL_FAILED_NS);
+}
+
+void mf_pool_exited(mf_host *host, const struct mf_message_exited *message) {
+  mf_worker *worker = find(host, message->id);
+  char reason[256];
+  if (!worker) return;
+  worker->exited = true;
+  worker->status = message->status;
+  switch (worker->state) {
+    case MF_WORKER_STARTING:
+      describe(worker, reason, sizeof reason);
+      never_came(host, worker, reason);
+      break;
+    case MF_WORKER_BLANK: blank_died(host, worker); break;
+    case MF_WORKER_IDLE: idle_died(host, worker); break;
+    case MF_WORKER_BUSY:
+      if (mf_mailbox_answered(&worker->mailbox)) mf_dispatch_answered(host, worker);  // it died after its work was done
+      else mf_dispatch_died(host, worker);
+      break;
+    case MF_WORKER_HELD: break;  // mf_worker_forget_answer sees it
+    case MF_WORKER_DYING: free_worker(host, worker); break;
+  }
+}
