@@ -26,7 +26,7 @@ static const char *const isa_names[MF_ISA_COUNT] = {"generic", "avx2", "avx512"}
 
 const char *mf_isa_name(mf_isa isa) { return (unsigned)isa < MF_ISA_COUNT ? isa_names[isa] : "?"; }
 
-static mf_isa best_isa(void) {
+mf_isa mf_isa_of_processor(void) {
 #ifdef __x86_64__
   __builtin_cpu_init();
   bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
@@ -39,7 +39,7 @@ static mf_isa best_isa(void) {
 }
 
 bool mf_isa_detect(mf_isa *isa, mf_error *err) {
-  mf_isa best = best_isa();
+  mf_isa best = mf_isa_of_processor();
   const char *wanted = getenv("MAYFLY_ISA");
   if (!wanted || !*wanted) return *isa = best, true;
   for (unsigned i = 0; i < MF_ISA_COUNT; i++) {

@@ -16,6 +16,7 @@ const char *mf_isa_name(mf_isa isa);
 // The best that this processor has (AVX2 means with FMA and F16C; AVX512 with F, BW, DQ, VL, VNNI), or what MAYFLY_ISA forces;
 // fails when MAYFLY_ISA names none or one that the processor lacks.
 bool mf_isa_detect(mf_isa *isa, mf_error *err) MF_MUST_CHECK;
+mf_isa mf_isa_of_processor(void);  // the best that it has, whatever MAYFLY_ISA says
 
 typedef struct mf_attribute_row {
   const char *name;        // as in ONNX
