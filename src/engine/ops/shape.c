@@ -27,14 +27,14 @@ static bool run_Dropout(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *training = call->n_inputs > 2 ? call->inputs[2] : NULL;
   const mf_tensor *ratio = call->n_inputs > 1 ? call->inputs[1] : NULL;
   if (training && mf_ops_get_int(training, 0) && (!ratio || mf_ops_get_double(ratio, 0) != 0))
-    return mf_fail(err, MF_Unsupported, "training_mode is true, expected false: Mayfly only infers");
+    return mf_fail(err, MF_UnsupportedOperator, "training_mode is true, expected false: Mayfly only infers");
   if (mf_ops_wanted(call, 1)) {
     const mf_tensor *mask = call->outputs[1];
     int64_t n = mf_tensor_count(mask);
     if (mask->type == MF_BOOL && n) memset(mask->data, 1, (size_t)n);
     for (int64_t i = 0; mask->type != MF_BOOL && i < n; i++) mf_ops_put_double(mask, i, 1);
   }
-  return run_alias(call, err);
+  return !mf_ops_wanted(call, 0) || run_alias(call, err);
 }
 static bool shape_dropout12(mf_shape_call *call, mf_error *err) {
   const uint32_t sets[] = {MF_SET_FLOATS, MF_SET_FLOATS, MF_SET_BOOL};

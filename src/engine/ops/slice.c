@@ -2,8 +2,6 @@
 // later; both forms are read into one structure.
 #include "broadcast.h"
 
-#include <stdlib.h>
-
 // ---- Slice ----
 typedef struct bounds {
   mf_ops_ints starts, ends, axes, steps;
@@ -173,13 +171,14 @@ static bool pad_dim(const padding *p, uint32_t d, int64_t dim, int64_t *padded, 
     if (p->begin[d] == 0 && p->end[d] == 0) *padded = dim;
     return true;
   }
-  if (llabs(p->begin[d]) > most || llabs(p->end[d]) > most || dim > most)
+  if (MF_MAX(p->begin[d], p->end[d]) > most || MF_MIN(p->begin[d], p->end[d]) < -most || dim > most)
     return mf_fail(err, MF_InvalidModel, "axis %u: %lld padded by %lld and %lld is too large", d,
                    (long long)dim, (long long)p->begin[d], (long long)p->end[d]);
   *padded = dim + p->begin[d] + p->end[d];
   if (*padded < 0)
     return mf_fail(err, MF_InvalidModel, "axis %u: %lld cut by %lld and %lld has nothing left", d,
-                   (long long)dim, (long long)-p->begin[d], (long long)-p->end[d]);
+                   (long long)dim, (long long)-p->begin[d],
+                   (long long)-p->end[d]);
   int64_t kept = dim + MF_MIN(p->begin[d], 0) + MF_MIN(p->end[d], 0);
   bool grows = p->begin[d] > 0 || p->end[d] > 0;
   if (p->mode != PAD_CONSTANT && grows && kept <= 0)
