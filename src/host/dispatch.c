@@ -313,6 +313,7 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
   mf_invocation *invocation = worker->invocation;
   mf_function *function = worker->function;
   mf_mail mail;
+  worker->answers++;
   if (!mf_mailbox_take(&worker->mailbox, &mail)) {
     broke_rules(host, worker, invocation);
     return;

@@ -39,6 +39,7 @@ struct mf_worker {
   mf_watch doorbell;
   uint64_t arena_bytes, base_bytes;  // faulted in beforehand; private memory of the process when it was blank, without arena
   uint64_t base_heap_bytes;
+  uint64_t answers, rings;     // "ready" counts as one; rings as far as the doorbell was read
   mf_function *function;
   uint32_t generation;         // of the function when it was bound
   mf_invocation *invocation;   // BUSY and HELD

@@ -243,6 +243,7 @@ static void become_blank(mf_host *host, mf_worker *worker) {
   worker->base_bytes = bytes > faulted ? bytes - faulted : 0;
   worker->base_heap_bytes = worker->mailbox.header->heap_bytes;
   worker->state = MF_WORKER_BLANK;
+  worker->answers = 1;
   if (!mf_dispatch_ready(host, worker)) {
     if (worker->urgent || host->classes[worker->pool_class].n_blank >= host->classes[worker->pool_class].wanted) {
       mf_worker_kill(host, worker);  // whoever it was made for is gone
@@ -259,17 +260,28 @@ static void check_ready(mf_host *host, mf_worker *worker) {
   if (worker->state == MF_WORKER_STARTING && worker->pidfd >= 0 && mf_mailbox_answered(&worker->mailbox)) become_blank(host, worker);
 }
 
+// A ring that we did not wait for may be an old one whose answer was noticed in another way. More rings than answers are not.
+static bool rang_too_often(mf_worker *worker) {
+  uint64_t count = 0;
+  if (read(worker->doorbell.fd, &count, sizeof count) != sizeof count) return true;
+  worker->rings += count;
+  return worker->rings > worker->answers && !(worker->state == MF_WORKER_BUSY && mf_mailbox_answered(&worker->mailbox));
+}
+
 static void on_doorbell(mf_watch *watch, uint32_t events) {
   (void)events;
   mf_worker *worker = watch->data;
   mf_host *host = worker->host;
+  const bool busy = worker->state == MF_WORKER_BUSY;
   if (worker->state == MF_WORKER_STARTING) {
     check_ready(host, worker);
-  } else if (worker->state == MF_WORKER_BUSY && mf_mailbox_answered(&worker->mailbox)) {
+  } else if (busy && mf_mailbox_answered(&worker->mailbox)) {
     mf_dispatch_answered(host, worker);
-  } else if (worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_IDLE) {
+  } else if ((busy || worker->state == MF_WORKER_IDLE) && rang_too_often(worker)) {
     mf_log(MF_LOG_WARN, "worker %d rang without being asked and is killed", (int)worker->pid);
     pidfd_send_signal(worker->pidfd, SIGKILL, NULL, 0);  // its end is handled as any other
+  } else if (busy && mf_mailbox_answered(&worker->mailbox)) {
+    mf_dispatch_answered(host, worker);  // it rang just now
   }
 }
 

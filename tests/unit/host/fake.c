@@ -209,12 +209,14 @@ static bool answer(void *responder, mf_slice payload, char *data, size_t capacit
   struct fake *fake = responder;
   const mf_str text = {payload.data, payload.len};
   const int64_t began = mf_now_ns();
+  char terminated[256];  // what stands behind the payload is an older payload
+  snprintf(terminated, sizeof terminated, "%.*s", (int)MF_MIN(text.len, sizeof terminated - 1), text.data);
   fake->answers++;
   for (size_t i = 0; i < MF_COUNT(commands); i++) {
     const mf_str name = mf_str_from(commands[i].name);
     if (!mf_str_starts(text, name)) continue;
     output result = {.data = data, .capacity = capacity};
-    const bool good = commands[i].run(fake, text.data + name.len, text.len - name.len, &result, err);
+    const bool good = commands[i].run(fake, (commands[i].run == echo ? text.data : terminated) + name.len, text.len - name.len, &result, err);
     *len = result.len;
     fake->plan_ns = mf_now_ns() - began;
     return good;
@@ -241,7 +243,7 @@ static bool compile(mf_slice package, const mf_package_options *options, mf_aren
   if (mf_str_starts(text, MF_STR("wait"))) sleep_ms(100);
   if (mf_str_starts(text, MF_STR("fail"))) return mf_fail(err, MF_UnsupportedOperator, "node 3 'x': no operator Foo");
   size_t bytes = text.len;
-  if (mf_str_starts(text, MF_STR("large"))) bytes = (size_t)atoll(text.data + 6) << 20;
+  if (mf_str_starts(text, MF_STR("large:"))) bytes = (size_t)(text.data[6] - '0') * 16 << 20;
   char *data = mf_arena_alloc_aligned(arena, bytes, 64);
   if (!data) return mf_fail(err, MF_OutOfMemory, "no memory for the image");
   memcpy(data, text.data, text.len);
