@@ -48,6 +48,8 @@ static void on_hang_up(mf_watch *watch, uint32_t events) {
   wire_connection *connection = watch->data;
   mf_error err;
   connection->half_closed = true;
+  connection->wire->look_for_ends = true;
+  connection->wire->must_run = true;
   if (events & (EPOLLHUP | EPOLLERR)) {
     mf_loop_remove(connection->wire->loop, watch);
     connection->watched = false;
@@ -57,6 +59,26 @@ static void on_hang_up(mf_watch *watch, uint32_t events) {
   // From now on only a reset is of interest, which epoll always reports.
   if (!mf_loop_modify(connection->wire->loop, watch, 0, &err)) mf_log(MF_LOG_WARN, "%s", err.message);
   mf_wire_look_at_peer(connection);
+}
+
+// libmicrohttpd 0.9.75 does not see a FIN that came together with the last bytes (it reads once for each edge of epoll), so it would
+// hold such a connection until its timeout: waiting for a request that cannot come, or for the rest of one. Shutting the reading half
+// down makes another edge.
+void mf_wire_end_half_closed(mf_wire *wire) {
+  bool again = false;
+  for (wire_connection *c = wire->connections; c; c = c->next) {
+    const mf_http_request *request = c->request;
+    bool is_answering = request && (request->phase == PHASE_COMPLETE || request->response);
+    if (!c->half_closed || c->cut || is_answering || wire->tls) continue;
+    char byte;
+    if (recv(c->hang_up.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+      again = true;  // not all has been read
+      continue;
+    }
+    c->cut = true;
+    shutdown(c->hang_up.fd, SHUT_RD);
+  }
+  wire->look_for_ends = again;
 }
 
 static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {

@@ -82,6 +82,7 @@ void mf_wire_request_end(mf_http_request *request, bool answered) {
   if (request->connection) {
     request->connection->request = NULL;
     request->connection->since_ns = mf_now_ns();
+    if (request->connection->half_closed) request->wire->look_for_ends = true;
   }
   if (request->ended) request->ended(request, request->data, answered);
   mf_wire_drop_response(request);

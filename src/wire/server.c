@@ -184,6 +184,7 @@ static int64_t before_wait(void *data) {
   for (int i = 0; i < RUNS_PER_ROUND; i++) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     MHD_run(wire->daemon);
+    if (wire->look_for_ends) mf_wire_end_half_closed(wire);
     bool has_timeout = MHD_get_timeout(wire->daemon, &timeout_ms) == MHD_YES;
     if (has_timeout && timeout_ms == 0) continue;
     wire->run_at_ns = has_timeout ? mf_now_ns() + (int64_t)timeout_ms * MF_NS_PER_MS : -1;

@@ -69,6 +69,7 @@ struct mf_wire {
   mf_watch epoll;               // libmicrohttpd's own
   mf_timer sweep;
   bool must_run, stopping, tls;
+  bool look_for_ends;           // a half-closed connection may have nothing more to read
   int64_t run_at_ns;            // libmicrohttpd's next timeout, -1: none
   int listen_fd;
   int64_t idle_timeout_ns;
@@ -101,6 +102,7 @@ void mf_wire_on_connection(void *context, struct MHD_Connection *handle, void **
 void mf_wire_look_at_peer(wire_connection *connection);  // a request was suspended: did the peer hang up meanwhile?
 void mf_wire_abandon(mf_http_request *request);          // ends a suspended request unanswered
 void mf_wire_sweep(mf_timer *timer);
+void mf_wire_end_half_closed(mf_wire *wire);
 // host_header.c
 bool mf_wire_host_is_ours(const mf_wire *wire, mf_str host);
 // linger.c

@@ -271,6 +271,19 @@ class Http(unittest.TestCase):
             answer.begin()
             self.assertEqual((answer.status, answer.read()), (200, b'hello'))
 
+    def test_connections_that_end_early_are_let_go_at_once(self):
+        for data in (b'', b'POST', self.post('Content-Length: 5\r\n')[:-3], self.post('Content-Length: 5\r\n', b'ab'), self.post('')):
+            for pause in (0, 0.05):
+                with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:
+                    start = time.monotonic()
+                    s.send(data, 0 if pause else socket.MSG_MORE)  # without a pause the FIN comes in the same segment
+                    time.sleep(pause)
+                    s.shutdown(socket.SHUT_WR)
+                    with contextlib.suppress(ConnectionResetError):
+                        while s.recv(4096):
+                            pass
+                    self.assertLess(time.monotonic() - start, 1, (data, pause))
+
     def test_client_that_leaves_is_noticed(self):
         method, target, body, headers = signed(self.server, 'POST', '/later?ms=8000', b'hello')
         lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
