@@ -191,7 +191,9 @@ static bool value_is_static(const mf_image_value *v) {
 
 static bool can_read(const opener *o, uint32_t id) {
   if (id >= o->image->n_values) return false;
-  if (o->image->values[id].storage == MF_STORAGE_CONSTANT) return true;
+  // These have memory at all times (and what is an alias of a planned value has no node that makes it).
+  if (o->image->values[id].storage == MF_STORAGE_CONSTANT || o->image->values[id].storage == MF_STORAGE_PLANNED) return true;
+  if (o->image->values[id].storage == MF_STORAGE_SHAPE) return false;
   return o->made[id] != 0 && o->made[id] != RELEASED && o->plan_state[o->made[id] - 1] == 1;
 }
 
