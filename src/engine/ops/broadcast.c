@@ -12,7 +12,7 @@ void mf_walk_add(mf_walk *walk, int64_t start, const int64_t *strides) {
   int64_t contiguous = 1;
   for (uint32_t d = walk->rank; d-- > 0;) {
     walk->strides[k][d] = strides ? strides[d] : contiguous;
-    contiguous *= walk->dims[d];
+    contiguous = mf_ops_wrap_mul(contiguous, walk->dims[d]);
   }
 }
 
@@ -114,7 +114,7 @@ void mf_strides_of(const mf_tensor *t, int64_t strides[MF_MAX_RANK]) {
   int64_t stride = 1;
   for (uint32_t d = t->rank; d-- > 0;) {
     strides[d] = stride;
-    stride *= t->dims[d];
+    stride = mf_ops_wrap_mul(stride, t->dims[d]);
   }
 }
 

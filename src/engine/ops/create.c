@@ -156,6 +156,7 @@ static bool shape_OneHot(mf_shape_call *call, mf_error *err) {
 static bool run_OneHot(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0], *values = call->inputs[2], *out = call->outputs[0];
   uint32_t axis = 0;
+  if (mf_ops_empty(out)) return true;
   if (!mf_ops_axis(mf_attr_int(&call->attributes, 0), out->rank, &axis, err)) return false;
   size_t size = mf_type_size(out->type);
   int64_t depth = out->dims[axis], outer = mf_tensor_span(in, 0, axis);
@@ -283,6 +284,7 @@ static bool shape_Trilu(mf_shape_call *call, mf_error *err) {
 static bool run_Trilu(mf_kernel_call *call, mf_error *err) {
   (void)err;
   const mf_tensor *in = call->inputs[0], *out = call->outputs[0];
+  if (mf_ops_empty(in)) return true;
   bool upper = mf_attr_int(&call->attributes, 0) != 0;
   int64_t k = call->n_inputs > 1 && call->inputs[1] ? mf_ops_get_int(call->inputs[1], 0) : 0;
   int64_t columns = in->dims[in->rank - 1], rows = in->dims[in->rank - 2];

@@ -32,6 +32,7 @@ static bool shape_Gather(mf_shape_call *call, mf_error *err) {
 static bool run_Gather(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0], *indices = call->inputs[1];
   uint32_t axis = 0;
+  if (mf_ops_empty(call->outputs[0])) return true;
   if (!mf_ops_axis(mf_attr_int(&call->attributes, 0), in->rank, &axis, err)) return false;
   int64_t rows = mf_tensor_span(in, 0, axis), n = mf_tensor_count(indices), dim = in->dims[axis];
   size_t piece = (size_t)mf_tensor_span(in, axis + 1, in->rank) * mf_type_size(in->type);
@@ -272,6 +273,7 @@ static bool shape_GatherND(mf_shape_call *call, mf_error *err) {
 }
 static bool run_GatherND(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0], *indices = call->inputs[1];
+  if (mf_ops_empty(call->outputs[0])) return true;
   uint32_t first = (uint32_t)mf_attr_int(&call->attributes, 0);
   uint32_t depth = (uint32_t)indices->dims[indices->rank - 1];
   size_t size = mf_type_size(in->type);

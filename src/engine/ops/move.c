@@ -82,6 +82,7 @@ static bool shape_Concat(mf_shape_call *call, mf_error *err) {
 static bool run_Concat(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *out = call->outputs[0];
   uint32_t axis = 0;
+  if (mf_ops_empty(out)) return true;
   if (!mf_ops_axis(mf_attr_int(&call->attributes, 0), out->rank, &axis, err)) return false;
   size_t size = mf_type_size(out->type);
   size_t row = (size_t)mf_tensor_span(out, axis, out->rank) * size, before = 0;
@@ -184,6 +185,7 @@ static int64_t part_length(const mf_kernel_call *call, uint32_t k, int64_t dim, 
 static bool run_Split(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0];
   uint32_t axis = 0;
+  if (mf_ops_empty(in)) return true;
   if (!mf_ops_axis(mf_attr_int(&call->attributes, SPLIT_AXIS), in->rank, &axis, err)) return false;
   size_t inner = (size_t)mf_tensor_span(in, axis + 1, in->rank) * mf_type_size(in->type);
   size_t row = (size_t)in->dims[axis] * inner, before = 0;

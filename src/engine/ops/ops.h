@@ -134,6 +134,10 @@ bool mf_ops_unsupported_type(mf_type type, mf_error *err);  // fails; for the de
 static inline mf_shape_call mf_ops_view(const mf_kernel_call *call) {
   return (mf_shape_call){.inputs = call->inputs, .n_inputs = call->n_inputs, .attributes = call->attributes, .opset = call->opset};
 }
+// No elements: kernels that loop over outer dimensions return at once, since those may be huge beside one that is 0.
+static inline bool mf_ops_empty(const mf_tensor *t) { return mf_tensor_count(t) == 0; }
+// a * b modulo 2^64: strides of a tensor without elements may overflow, and nobody uses them.
+static inline int64_t mf_ops_wrap_mul(int64_t a, int64_t b) { return (int64_t)((uint64_t)a * (uint64_t)b); }
 // Copies all elements of `from` to `to`, which has as many.
 void mf_ops_copy_data(const mf_tensor *to, const mf_tensor *from);
 // index counted from the back if negative, checked against the dimension; the message names them.

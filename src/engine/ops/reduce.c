@@ -241,6 +241,7 @@ static bool run_arg(mf_kernel_call *call, arg_loop *const loops[], mf_error *err
   if (!loop) return mf_ops_unsupported_type(in->type, err);
   uint32_t axis = 0;
   if (!mf_ops_axis(mf_attr_int(&call->attributes, ARG_AXIS), in->rank, &axis, err)) return false;
+  if (mf_ops_empty(call->outputs[0])) return true;
   bool last = mf_attr_int(&call->attributes, ARG_LAST) != 0;
   int64_t n = in->dims[axis], inner = mf_tensor_span(in, axis + 1, in->rank);
   int64_t outer = mf_tensor_span(in, 0, axis);

@@ -88,6 +88,7 @@ static bool run_Slice(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0], *out = call->outputs[0];
   mf_shape_call view = mf_ops_view(call);
   bounds b;
+  if (mf_ops_empty(out)) return true;
   if (!read_bounds(&view, &b, err) || !check_lengths(&b, err)) return false;
   int64_t strides[MF_MAX_RANK], steps[MF_MAX_RANK], start = 0;
   mf_strides_of(in, strides);

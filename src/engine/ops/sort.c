@@ -106,7 +106,7 @@ static bool run_TopK(mf_kernel_call *call, mf_error *err) {
   uint32_t axis = 0;
   if (!mf_ops_axis(mf_attr_int(&call->attributes, TOPK_AXIS), in->rank, &axis, err)) return false;
   const mf_tensor *shaped = values ? values : indices;
-  if (!shaped) return true;
+  if (!shaped || mf_ops_empty(shaped)) return true;
   int64_t n = in->dims[axis], k = shaped->dims[axis], inner = mf_tensor_span(in, axis + 1, in->rank);
   int64_t outer = mf_tensor_span(in, 0, axis), *list = two_lists(call, n, err);
   if (!list) return false;
@@ -232,12 +232,13 @@ static bool run_Unique(mf_kernel_call *call, mf_error *err) {
     return false;
   int64_t n = whole ? mf_tensor_count(in) : in->dims[axis];
   int64_t step = whole ? 1 : mf_tensor_span(in, axis + 1, in->rank);
-  order by = {in, 0, step, n * step, false};
+  order by = {in, 0, step, whole ? n : mf_tensor_span(in, axis, in->rank), false};
   groups g = {0};
   if (!find_groups(call, &by, n, &g, err)) return false;
   if (out) {
     *out = whole ? (mf_tensor){.type = in->type, .rank = 1} : *in;
     out->dims[axis] = g.n;
+    out->data = NULL;
     if (!call->alloc_output(call, 0, err)) return false;
     size_t bytes = (size_t)step * mf_type_size(in->type);
     int64_t lines = by.span ? mf_tensor_count(in) / by.span : 0;
@@ -309,7 +310,9 @@ static bool run_Compress(mf_kernel_call *call, mf_error *err) {
   for (int64_t i = 0; i < looked_at; i++) kept += keep[i] != 0;
   *out = whole ? (mf_tensor){.type = in->type, .rank = 1} : *in;
   out->dims[axis] = kept;
+  out->data = NULL;
   if (!call->alloc_output(call, 0, err)) return false;
+  if (mf_ops_empty(out)) return true;
   size_t piece = (whole ? 1 : (size_t)mf_tensor_span(in, axis + 1, in->rank)) * mf_type_size(in->type);
   int64_t lines = whole ? 1 : mf_tensor_span(in, 0, axis);
   char *to = out->data;
@@ -365,6 +368,7 @@ static bool run_cumulate(mf_kernel_call *call, bool product, mf_error *err) {
   const mf_tensor *in = call->inputs[0];
   uint32_t axis = 0;
   if (!mf_ops_axis(mf_ops_get_int(call->inputs[1], 0), in->rank, &axis, err)) return false;
+  if (mf_ops_empty(in)) return true;
   int64_t n = in->dims[axis], inner = mf_tensor_span(in, axis + 1, in->rank);
   int64_t outer = mf_tensor_span(in, 0, axis);
   for (int64_t o = 0; o < outer; o++)
@@ -403,6 +407,7 @@ static bool shape_ReverseSequence(mf_shape_call *call, mf_error *err) {
 }
 static bool run_ReverseSequence(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0], *out = call->outputs[0];
+  if (mf_ops_empty(in)) return true;
   bool batch_first = mf_attr_int(&call->attributes, SEQUENCE_BATCH) == 0;
   int64_t batches = in->dims[batch_first ? 0 : 1], steps = in->dims[batch_first ? 1 : 0];
   size_t piece = (size_t)mf_tensor_span(in, 2, in->rank) * mf_type_size(in->type);
