@@ -38,48 +38,60 @@ int mf_cli_ls(int argc, char **argv) {
   return CLI_OK;
 }
 
-// "float32[1, 3, 224, 224]" of {"type": …, "shape": [1, "batch", …]}
+// "float32[1, 3, batch]" of {"type": …, "shape": [1, 3, "batch"]}
 static void print_value_type(const json_t *value) {
   size_t i;
   const json_t *dimension, *shape = json_object_get(value, "shape");
-  printf("%s[", cli_text(value, "type"));
+  printf("%s%s", cli_text(value, "type"), json_is_array(shape) ? "[" : " of any shape");
   json_array_foreach(shape, i, dimension) {
     if (i > 0) fputs(", ", stdout);
     if (json_is_string(dimension)) fputs(json_string_value(dimension), stdout);
     else printf("%" JSON_INTEGER_FORMAT, json_integer_value(dimension));
   }
-  fputs("]\n", stdout);
+  printf("%s%s%s\n", json_is_array(shape) ? "]" : "", cli_text(value, "takes")[0] ? ", takes a " : "", cli_text(value, "takes"));
 }
 
 static void print_values(const char *title, const json_t *values) {
   size_t i;
   const json_t *value;
+  if (json_is_array(values)) puts(title);
   json_array_foreach(values, i, value) {
-    printf("%-12s%s: ", i == 0 ? title : "", cli_text(value, "name"));
+    const json_t *more = json_object_get(value, "more");
+    if (more) {
+      printf("  and %" JSON_INTEGER_FORMAT " more\n", json_integer_value(more));
+      continue;
+    }
+    printf("  %-22s ", cli_text(value, "name"));
     print_value_type(value);
   }
 }
 
-static void print_members(const json_t *object) {
-  const char *key;
-  json_t *value;
-  json_object_foreach((json_t *)(uintptr_t)object, key, value) {
-    if (json_is_null(value) || json_is_array(value) || json_is_object(value)) continue;
-    if (json_is_string(value)) printf("  %-22s %s\n", key, json_string_value(value));
-    else if (json_is_integer(value)) printf("  %-22s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
-    else if (json_is_real(value)) printf("  %-22s %g\n", key, json_real_value(value));
-    else printf("  %-22s %s\n", key, json_is_true(value) ? "yes" : "no");
-  }
+static void print_scalar(const char *key, const json_t *value) {
+  if (json_is_string(value)) printf("  %-22s %s\n", key, json_string_value(value));
+  else if (json_is_integer(value)) printf("  %-22s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
+  else if (json_is_real(value)) printf("  %-22s %g\n", key, json_real_value(value));
+  else if (json_is_boolean(value)) printf("  %-22s %s\n", key, json_is_true(value) ? "yes" : "no");
+}
+
+// A part of the answer, its inner objects and lists left to --json.
+static void print_part(const json_t *json, const char *key, const char *title) {
+  json_t *part = json_object_get(json, key), *value;
+  const char *member;
+  if (!json_is_object(part)) return;
+  puts(title);
+  json_object_foreach(part, member, value) print_scalar(member, value);
 }
 
 static void print_description(const json_t *json) {
   const json_t *description = json_object_get(json, "description");
   print_values("inputs", json_object_get(description, "inputs"));
   print_values("outputs", json_object_get(description, "outputs"));
-  puts("configuration");
-  print_members(json_object_get(json, "configuration"));
-  puts("counters");
-  print_members(json_object_get(json, "counters"));
+  print_part(description, "picture", "picture (what a JPEG, PNG or WebP is made into)");
+  print_part(description, "answer", "answer");
+  print_part(json, "description", "model");
+  print_part(json, "configuration", "configuration");
+  print_part(json, "counters", "counters");
+  print_part(json, "instances", "instances");
 }
 
 int mf_cli_describe(int argc, char **argv) {
