@@ -68,8 +68,12 @@ static bool take_image(const mf_compile_job *job, const mf_package_report *repor
   return *fd >= 0 || mf_fail_errno(err, "cannot open the model image again");
 }
 
+static int64_t limit_ns(const mf_host *host) {
+  return host->options.compile_limit_ns > 0 ? host->options.compile_limit_ns : COMPILE_LIMIT_NS;
+}
+
 static bool describe_end(const mf_compile_job *job, int status, mf_error *err) {
-  if (job->killed) return mf_fail(err, MF_Timeout, "the compiler ran longer than %d seconds", (int)(COMPILE_LIMIT_NS / MF_NS_PER_S));
+  if (job->killed) return mf_fail(err, MF_Timeout, "the compiler ran longer than %.3g seconds", (double)limit_ns(job->host) / 1e9);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
     return mf_fail(err, MF_Timeout, "the compiler used more than its share of processor time");
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) return mf_fail(err, MF_TooLarge, "the model image would be larger than its limit");
@@ -125,8 +129,7 @@ static void on_deadline(mf_timer *timer) {
 
 static bool start(mf_host *host, mf_compile_job *job, mf_error *err) {
   if (!sealed_memfd("mayfly-image", 0, &job->image_fd, err) || !make_report(job, err)) return false;
-  const int64_t limit_ns = host->options.compile_limit_ns > 0 ? host->options.compile_limit_ns : COMPILE_LIMIT_NS;
-  if (!mf_loop_timer_set(host->loop, &job->deadline, mf_now_ns() + limit_ns, err)) return false;
+  if (!mf_loop_timer_set(host->loop, &job->deadline, mf_now_ns() + limit_ns(host), err)) return false;
   const mf_message message = {.kind = MF_MESSAGE_SPAWN_COMPILER,
                               .spawn_compiler = {.id = job->id,
                                                  .package_bytes = job->package_bytes,

@@ -100,10 +100,10 @@ static noreturn void become_child(const struct keeper *keeper, const struct chil
   mf_compiler_main(&birth, &order->spawn_compiler);
 }
 
-// What front cannot be told now it learns by the end of the process or of the connection.
+// Fails only when front is gone: can_tell made sure that there is room.
 static void tell(const struct keeper *keeper, const mf_message *message, const int *fds) {
   mf_error err;
-  if (!mf_message_send(keeper->socket, message, fds, NULL, &err)) mf_log(MF_LOG_WARN, "keeper: %s", err.message);
+  if (!mf_message_send(keeper->socket, message, fds, NULL, &err) && errno != EPIPE) mf_log(MF_LOG_WARN, "keeper: %s", err.message);
 }
 
 static void refuse(const struct keeper *keeper, uint64_t id, int number) {
@@ -112,7 +112,7 @@ static void refuse(const struct keeper *keeper, uint64_t id, int number) {
 
 static void spawn(struct keeper *keeper, uint64_t id, const mf_message *order, const int *fds) {
   struct child *child = free_child(keeper);
-  if (!child || keeper->stopping) {
+  if (!child) {
     refuse(keeper, id, EAGAIN);
     return;
   }

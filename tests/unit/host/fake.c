@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -142,6 +143,15 @@ static bool calling(struct fake *fake, const char *text, size_t len, output *out
   return true;
 }
 
+// May it have more memory than it was given?
+static bool raising_limit(struct fake *fake, const char *text, size_t len, output *out, mf_error *err) {
+  (void)fake, (void)text, (void)len, (void)err;
+  const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+  const int result = setrlimit(RLIMIT_DATA, &all);
+  say(out, "%d %d", result, errno);
+  return true;
+}
+
 static bool writing_image(struct fake *fake, const char *text, size_t len, output *out, mf_error *err) {
   (void)text, (void)len, (void)out, (void)err;
   *(volatile char *)(uintptr_t)fake->image.data = 'W';
@@ -185,7 +195,7 @@ static const struct {
 } commands[] = {{"echo:", echo}, {"sleep:", sleeping}, {"spin:", spinning}, {"crash", crashing}, {"abort", aborting}, {"exit:", exiting},
                 {"fail:", failing}, {"alloc:", allocating}, {"arena:", using_arena}, {"clean", checking_arena}, {"big:", big},
                 {"syscall:", calling}, {"write-image", writing_image}, {"break:", misbehaving}, {"count", counting},
-                {"environment", showing_environment}};
+                {"environment", showing_environment}, {"raise-limit", raising_limit}};
 
 static void *create(mf_slice image, void *memory, size_t bytes, mf_error *err) {
   static struct fake fake;
@@ -235,10 +245,7 @@ static bool compile(mf_slice package, const mf_package_options *options, mf_aren
   if (mf_str_starts(text, MF_STR("crash"))) abort();
   if (mf_str_starts(text, MF_STR("hang"))) sleep_ms(1000000);
   if (mf_str_starts(text, MF_STR("open"))) syscall(SYS_openat, AT_FDCWD, "/etc/passwd", 0, 0);
-  if (mf_str_starts(text, MF_STR("eat"))) {
-    for (size_t i = 0; i < 6144; i++)
-      if (!mf_arena_alloc(arena, 1 << 20)) return mf_fail(err, MF_OutOfMemory, "no more after %zu MB", i);
-  }
+  if (mf_str_starts(text, MF_STR("eat")) && !mf_arena_alloc(arena, (size_t)5 << 30)) return mf_fail(err, MF_OutOfMemory, "no memory for 5 GB");
   if (mf_str_starts(text, MF_STR("lie"))) report->description_len = UINT32_MAX;
   if (mf_str_starts(text, MF_STR("wait"))) sleep_ms(100);
   if (mf_str_starts(text, MF_STR("fail"))) return mf_fail(err, MF_UnsupportedOperator, "node 3 'x': no operator Foo");
