@@ -25,7 +25,7 @@ static struct {
 static bool load_curl(mf_error *err) {
   if (curl.init) return true;
   void *library = dlopen("libcurl-gnutls.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return mf_fail(err, MF_Unavailable, "the client needs libcurl (apt-get install libcurl3-gnutls): %s", dlerror());
+  if (!library) return mf_fail(err, MF_Io, "the client needs libcurl (apt-get install libcurl3-gnutls): %s", dlerror());
   const struct {
     const char *name;
     void *where;
@@ -34,7 +34,7 @@ static bool load_curl(mf_error *err) {
                {"curl_easy_init", &curl.init}};
   for (size_t i = 0; i < MF_COUNT(names); i++) {
     void *symbol = dlsym(library, names[i].name);
-    if (!symbol) return mf_fail(err, MF_Unavailable, "libcurl has no %s", names[i].name);
+    if (!symbol) return mf_fail(err, MF_Io, "libcurl has no %s", names[i].name);
     memcpy(names[i].where, &symbol, sizeof symbol);
   }
   return true;
@@ -175,7 +175,7 @@ static bool perform(CURL *handle, transfer *t, const char *url, struct curl_slis
   if (code == CURLE_OK) return true;
   if (code == CURLE_SEND_ERROR && t->answer->status >= 400) return true;  // refused before all was sent
   if (code == CURLE_COULDNT_CONNECT)
-    return mf_fail(err, MF_Unavailable, "no server answers at %.*s: is it running? Start one by `mayfly serve`",
+    return mf_fail(err, MF_Io, "no server answers at %.*s: is it running? Start one by `mayfly serve`",
                    MF_STR_ARG(host_of(url)));
   return mf_fail(err, MF_Io, "the request to %s failed: %s", url, t->problem);
 }

@@ -24,7 +24,7 @@ static bool read_endpoint(cli_server *server, const char *data, mf_error *err) {
   snprintf(path, sizeof path, "%s/endpoint", data);
   FILE *file = fopen(path, "re");
   if (!file && errno == ENOENT)
-    return mf_fail(err, MF_NotFound, "no server runs with the data directory %s: start one by `mayfly serve`, or name another by --data or --endpoint", data);
+    return mf_fail(err, MF_Usage, "no server runs with the data directory %s: start one by `mayfly serve`, or name another by --data or --endpoint", data);
   if (!file) return mf_fail_errno(err, "%s", path);
   bool got = fgets(server->endpoint, sizeof server->endpoint, file) != NULL;
   fclose(file);
@@ -35,6 +35,9 @@ static bool read_key(cli_server *server, const char *data, mf_error *err) {
   char path[4200];
   json_error_t problem;
   snprintf(path, sizeof path, "%s/root-key", data);
+  if (access(path, F_OK) != 0)
+    return mf_fail(err, MF_Usage, "there is no key for %s (%s is not there): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name the "
+                   "server's data directory by --data", server->endpoint, path);
   if (access(path, R_OK) != 0)
     return mf_fail_errno(err, "%s holds the server's key, and cannot be read; run as the user who started the server, or set "
                          "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", path);

@@ -10,7 +10,7 @@
 
 #include "server.h"
 
-enum { CONNECTION_MEMORY = 32 * 1024, RUNS_PER_ROUND = 32 };
+enum { CONNECTION_MEMORY = 32 * 1024, RUNS_PER_ROUND = 32, DEFAULT_CONNECTIONS = 1000, DEFAULT_IDLE_S = 60 };
 
 // ---- a request's headers ----
 
@@ -221,7 +221,15 @@ static bool start_daemon(mf_wire *wire, const mf_wire_options *options, mf_error
   return mf_loop_add(wire->loop, &wire->epoll, EPOLLIN, err);
 }
 
-mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) {
+static void set_defaults(mf_wire_options *options) {
+  if (options->max_connections == 0) options->max_connections = DEFAULT_CONNECTIONS;
+  if (options->max_connections_per_peer == 0) options->max_connections_per_peer = options->max_connections;
+  if (options->idle_timeout_s == 0) options->idle_timeout_s = DEFAULT_IDLE_S;
+}
+
+mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wire_handlers *handlers, mf_error *err) {
+  mf_wire_options chosen = *given, *options = &chosen;
+  set_defaults(options);
   mf_wire *wire = calloc(1, sizeof *wire);
   if (!wire) {
     mf_fail(err, MF_OutOfMemory, "no memory for the HTTP server");

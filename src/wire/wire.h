@@ -54,8 +54,8 @@ typedef struct mf_wire_options {
   int listen_fd;                                  // closed by mf_wire_destroy; never shut down, another process may share it
   const char *listen_host;                        // the name that the user gave to listen on, NULL: only addresses and own names
   const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
-  uint32_t max_connections, max_connections_per_peer;
-  uint32_t idle_timeout_s;                        // between requests and while a request dribbles in
+  uint32_t max_connections, max_connections_per_peer;  // 0: 1000; as many as max_connections
+  uint32_t idle_timeout_s;                        // between requests and while a request dribbles in; 0: 60
 } mf_wire_options;
 typedef struct mf_wire mf_wire;
 mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;

@@ -1,4 +1,5 @@
-// A small server on wire, for the Python tests and for measuring: prints its port, answers until its standard input ends.
+// A small server on wire, for the Python tests and for measuring: prints its port, answers until its standard input ends. A line on
+// standard input stops it gracefully: it accepts nothing more and ends when the last request has been answered.
 //   /echo        signed; answers the body (or its length when it went to a file)
 //   /anonymous   the same without a signature
 //   /later?ms=N  signed; answers after N ms; prints "gone" when the client did not wait
@@ -15,6 +16,8 @@
 #include "wire/wire.h"
 
 static mf_loop *loop;
+static mf_wire *wire;
+static mf_timer drained;
 
 typedef struct pending {
   mf_timer timer;
@@ -98,10 +101,22 @@ static bool temporary(void *context, int *fd, mf_error *err) {
   return *fd >= 0 || mf_fail_errno(err, "memfd_create");
 }
 
+static void look_whether_drained(mf_timer *timer) {
+  mf_error err;
+  if (mf_wire_requests(wire) == 0) mf_loop_stop(loop);
+  else if (!mf_loop_timer_set(loop, timer, mf_now_ns() + 10 * MF_NS_PER_MS, &err)) abort();
+}
+
 static void on_input(mf_watch *watch, uint32_t events) {
   char byte;
   (void)events;
-  if (read(watch->fd, &byte, 1) <= 0) mf_loop_stop(loop);
+  if (read(watch->fd, &byte, 1) <= 0) {
+    mf_loop_stop(loop);
+    return;
+  }
+  mf_wire_stop_accepting(wire);
+  drained.fire = look_whether_drained;
+  look_whether_drained(&drained);
 }
 
 static char *text_of(const char *path) {
@@ -140,7 +155,7 @@ int main(int argc, char **argv) {
   loop = mf_loop_create(&err);
   const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary};
   options.listen_fd = listen_anywhere();
-  mf_wire *wire = mf_wire_create(loop, &options, &handlers, &err);
+  wire = mf_wire_create(loop, &options, &handlers, &err);
   mf_watch input = {.fd = STDIN_FILENO, .ready = on_input};
   if (!wire || !mf_loop_add(loop, &input, EPOLLIN, &err) || !mf_loop_run(loop, &err)) {
     fprintf(stderr, "%s\n", err.message);

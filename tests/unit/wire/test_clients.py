@@ -362,6 +362,41 @@ class Http(unittest.TestCase):
         self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
 
 
+class Stop(unittest.TestCase):
+    def begin(self, server, ms):
+        method, target, _, headers = signed(server, 'POST', f'/later?ms={ms}', b'hello')
+        lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+        s = socket.create_connection(('127.0.0.1', server.port), 5)
+        s.sendall(f'POST {target} HTTP/1.1\r\nHost: {server.host}\r\n{lines}Content-Length: 5\r\n\r\nhello'.encode())
+        time.sleep(0.1)
+        return s
+
+    def test_graceful_stop_answers_what_is_under_way(self):
+        server = Server()
+        kept = http.client.HTTPConnection('127.0.0.1', server.port, timeout=5)
+        self.assertEqual(ask(server, ('POST', '/anonymous', b'1', {}), kept)[0], 200)
+        with self.begin(server, 500) as s:
+            server.process.stdin.write('stop\n')
+            server.process.stdin.flush()
+            time.sleep(0.1)
+            status, headers, body = ask(server, ('POST', '/anonymous', b'2', {}), kept)  # kept alive: answered, then closed
+            self.assertEqual((status, headers['connection'], body), (200, 'close', b'2'))
+            out = b''
+            while piece := s.recv(4096):
+                out += piece
+            self.assertTrue(out.startswith(b'HTTP/1.1 200 ') and out.endswith(b'hello'), out)
+        self.assertEqual(server.process.wait(5), 0)
+        server.stop()
+
+    def test_destroying_tells_the_handlers_of_requests_under_way(self):
+        server = Server()
+        with self.begin(server, 8000), self.begin(server, 8000):
+            server.process.stdin.close()
+            self.assertEqual(server.process.stdout.read(), 'gone\ngone\n')
+            self.assertEqual(server.process.wait(5), 0)
+        server.process.stdout.close()
+
+
 class Tls(unittest.TestCase):
     def test_requests_over_tls(self):
         with tempfile.TemporaryDirectory() as folder:
