@@ -100,7 +100,7 @@ static bool parse_number(mf_str text, double *value, mf_error *err) {
 static bool cast_text(const mf_tensor *in, const mf_tensor *out, mf_error *err) {
   int64_t n = mf_tensor_count(in);
   for (int64_t i = 0; i < n; i++) {
-    double value;
+    double value = 0;
     if (!parse_number(mf_get_str(in->data, i), &value, err)) return false;
     store_real(out, i, 1, &value);
   }
