@@ -38,6 +38,7 @@ typedef enum mf_nhwc_kind { MF_NHWC_CONV, MF_NHWC_CONV_TRANSPOSE, MF_NHWC_POOL }
 // Reads attributes and input dimensions, which must be known; the output's follow.
 void mf_nhwc_read(const mf_attributes *a, const mf_tensor *x, mf_nhwc_kind kind, mf_nhwc *g);
 mf_activation mf_nhwc_activation(const mf_attributes *a);
+mf_activation mf_activation_read(const mf_attributes *a);      // of mayfly.Activation: kind, alpha, beta
 float mf_activate(const mf_activation *activation, float x);  // one value, by libm
 
 // Reference kernels (nhwc_reference.c).

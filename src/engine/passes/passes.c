@@ -4,5 +4,16 @@
 const mf_pass mf_passes[] = {
   {"infer", mf_pass_infer, true},
   {"dead code", mf_pass_dead_code, true},
+  {"half", mf_pass_half, false},
+  {"activations", mf_pass_activations, false},
+  {"infer", mf_pass_infer, false},
+  {"fold affine", mf_pass_fold_affine, false},
+  {"linear", mf_pass_linear, false},
+  {"infer", mf_pass_infer, false},
+  {"layout", mf_pass_layout, false},
+  {"infer", mf_pass_infer, false},
+  {"fuse", mf_pass_fuse, false},
+  {"infer", mf_pass_infer, false},
+  {"dead code", mf_pass_dead_code, false},
 };
 const uint32_t mf_n_passes = MF_COUNT(mf_passes);

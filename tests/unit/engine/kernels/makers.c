@@ -104,6 +104,15 @@ static void make_matmul(trial *t) {
   random_activation(t);
 }
 
+static void make_activation(trial *t) {
+  int64_t kind = random_int(0, MF_ACT_COUNT - 1);
+  trial_input(t, 0, MF_FLOAT, 2, (int64_t[]){random_size(9), random_size(40)});
+  for (int64_t i = 0; i < mf_tensor_count(&t->inputs[0]); i++) ((float *)t->inputs[0].data)[i] *= 5;
+  trial_int(t, "kind", kind);
+  trial_float(t, "alpha", kind == MF_ACT_CLAMP ? random_float(-1, 0) : random_float(0.01f, 0.3f));
+  trial_float(t, "beta", kind == MF_ACT_CLAMP ? random_float(0, 4) : 0.5f);
+}
+
 #define OPERATOR(name) extern const mf_operator mf_op_##name;
 #include "engine/kernels/fused.def"
 #undef OPERATOR
@@ -116,7 +125,8 @@ static void make_matmul(trial *t) {
   MAKER(max_pool_f32, mayfly_MaxPool, make_pool)                                    \
   MAKER(average_pool_f32, mayfly_AveragePool, make_average_pool)                    \
   MAKER(global_average_pool_f32, mayfly_GlobalAveragePool, make_global_pool)        \
-  MAKER(matmul_f32, mayfly_MatMul, make_matmul)
+  MAKER(matmul_f32, mayfly_MatMul, make_matmul)                                      \
+  MAKER(activation_f32, mayfly_Activation, make_activation)
 
 trial_maker *const trial_makers[MF_FAST_COUNT] = {
 #define MAKER(kernel, row, maker) [MF_FAST_##kernel] = maker,
