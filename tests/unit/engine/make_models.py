@@ -1,0 +1,275 @@
+#!/usr/bin/python3
+"""Makes small ONNX models with Debian's onnx and their expected results with numpy, independent of Mayfly.
+
+Usage: make_models.py DIR. Each case is a folder: model.onnx, input_K.pb, output_K.pb, or `error` (text that the message must have).
+"""
+import os
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto as T, helper as h, numpy_helper as nh
+
+ROOT = sys.argv[1]
+rng = np.random.default_rng(7)
+
+
+def info(name, shape, kind=T.FLOAT):
+    return h.make_tensor_value_info(name, kind, shape)
+
+
+def model(graph, opset=13, ir=8, domains=(), functions=()):
+    imports = [h.make_opsetid("", opset)] + [h.make_opsetid(d, 1) for d in domains]
+    m = h.make_model(graph, opset_imports=imports, functions=list(functions))
+    m.ir_version = ir
+    return m
+
+
+def write(name, m, inputs=(), outputs=(), error=None, files=()):
+    folder = os.path.join(ROOT, name)
+    os.makedirs(folder, exist_ok=True)
+    data = m if isinstance(m, bytes) else m.SerializeToString()
+    with open(os.path.join(folder, "model.onnx"), "wb") as f:
+        f.write(data)
+    for kind, arrays in (("input", inputs), ("output", outputs)):
+        for k, array in enumerate(arrays):
+            with open(os.path.join(folder, f"{kind}_{k}.pb"), "wb") as f:
+                f.write(nh.from_array(np.asarray(array)).SerializeToString())
+    if error is not None:
+        with open(os.path.join(folder, "error"), "w") as f:
+            f.write(error)
+    for file, content in files:
+        with open(os.path.join(folder, file), "wb") as f:
+            f.write(content)
+
+
+def simple(name, nodes, inputs, outputs, initializers=(), given=(), expected=(), error=None, files=(), **how):
+    write(name, model(h.make_graph(nodes, "g", inputs, outputs, list(initializers)), **how), given, expected, error, files)
+
+
+def typed(name, kind, dims, **fields):
+    t = T(name=name, data_type=kind, dims=dims)
+    for field, values in fields.items():
+        getattr(t, field).extend(values)
+    return t
+
+
+def encodings():
+    x = rng.standard_normal((2, 3)).astype(np.float32)
+    b = rng.standard_normal(3).astype(np.float32)
+    for name, t in (("raw", nh.from_array(b, "b")), ("typed", typed("b", T.FLOAT, [3], float_data=b.tolist()))):
+        simple(f"float_{name}", [h.make_node("Add", ["x", "b"], ["y"])], [info("x", [2, 3])], [info("y", [2, 3])], [t], [x], [x + b])
+    # Every typed field; Identity hands the constant to the output.
+    cases = {
+        "float16": (T.FLOAT16, "int32_data", np.array([1.5, -2, 65504], np.float16), lambda a: a.view(np.uint16).tolist()),
+        "int8": (T.INT8, "int32_data", np.array([-128, 0, 127], np.int8), lambda a: a.tolist()),
+        "uint8": (T.UINT8, "int32_data", np.array([0, 1, 255], np.uint8), lambda a: a.tolist()),
+        "int16": (T.INT16, "int32_data", np.array([-32768, 5], np.int16), lambda a: a.tolist()),
+        "uint16": (T.UINT16, "int32_data", np.array([65535, 5], np.uint16), lambda a: a.tolist()),
+        "int32": (T.INT32, "int32_data", np.array([-(2**31), 5], np.int32), lambda a: a.tolist()),
+        "bool": (T.BOOL, "int32_data", np.array([True, False]), lambda a: a.astype(int).tolist()),
+        "int64": (T.INT64, "int64_data", np.array([-(2**63), 5], np.int64), lambda a: a.tolist()),
+        "uint32": (T.UINT32, "uint64_data", np.array([2**32 - 1, 5], np.uint32), lambda a: a.tolist()),
+        "uint64": (T.UINT64, "uint64_data", np.array([2**64 - 1, 5], np.uint64), lambda a: a.tolist()),
+        "float64": (T.DOUBLE, "double_data", np.array([1e300, -0.0], np.float64), lambda a: a.tolist()),
+    }
+    for name, (kind, field, values, to_list) in cases.items():
+        t = typed("c", kind, list(values.shape), **{field: to_list(values)})
+        simple(f"typed_{name}", [h.make_node("Identity", ["c"], ["y"])], [], [info("y", list(values.shape), kind)], [t], [], [values])
+        simple(f"raw_{name}", [h.make_node("Identity", ["c"], ["y"])], [], [info("y", list(values.shape), kind)],
+               [nh.from_array(values, "c")], [], [values])
+    s = h.make_tensor("c", T.STRING, [2], [b"caf\xc3\xa9", b""])
+    simple("strings", [h.make_node("Identity", ["c"], ["y"])], [], [info("y", [2], T.STRING)], [s], [],
+           [np.array(["caf\u00e9", ""], dtype=object)])
+
+
+def constants():
+    forms = {
+        "value": (dict(value=nh.from_array(np.array([[1, 2]], np.float32))), np.array([[1, 2]], np.float32)),
+        "value_float": (dict(value_float=1.5), np.array(1.5, np.float32)),
+        "value_floats": (dict(value_floats=[1.5, 2.5]), np.array([1.5, 2.5], np.float32)),
+        "value_int": (dict(value_int=7), np.array(7, np.int64)),
+        "value_ints": (dict(value_ints=[7, 8]), np.array([7, 8], np.int64)),
+        "value_string": (dict(value_string="a"), np.array("a", dtype=object)),
+        "value_strings": (dict(value_strings=["a", "bc"]), np.array(["a", "bc"], dtype=object)),
+    }
+    for name, (attributes, expected) in forms.items():
+        kind = {"f": T.FLOAT, "i": T.INT64, "O": T.STRING}[expected.dtype.kind]
+        nodes = [h.make_node("Constant", [], ["c"], **attributes), h.make_node("Identity", ["c"], ["y"])]
+        simple(f"constant_{name}", nodes, [], [info("y", list(expected.shape), kind)], [], [], [expected])
+
+
+def structure():
+    x = rng.standard_normal((2, 3)).astype(np.float32)
+    io = [info("x", [2, 3])], [info("y", [2, 3])]
+    simple("unsorted", [h.make_node("Neg", ["b"], ["y"]), h.make_node("Abs", ["a"], ["b"]), h.make_node("Neg", ["x"], ["a"])], *io,
+           given=[x], expected=[-np.abs(x)])
+    w = nh.from_array(np.float32([1, 2, 3]), "w")
+    simple("initializer_is_input", [h.make_node("Mul", ["x", "w"], ["y"])], [info("x", [2, 3]), info("w", [3])], [info("y", [2, 3])], [w],
+           [x], [x * np.float32([1, 2, 3])], ir=3)
+    simple("dimension_zero_is_unknown", [h.make_node("Neg", ["x"], ["y"])], [info("x", [0, 3])], [info("y", [0, 3])], given=[x],
+           expected=[-x])
+    simple("symbolic_dimension", [h.make_node("Neg", ["x"], ["y"])], [info("x", ["batch", 3])], [info("y", ["batch", 3])], given=[x],
+           expected=[-x])
+    # x -> [rows, -1] by way of its own shape: folded when x is static, run when it is not.
+    nodes = [
+        h.make_node("Shape", ["x"], ["s"]),
+        h.make_node("Gather", ["s", "zero"], ["rows"]),
+        h.make_node("Unsqueeze", ["rows", "axes"], ["rows1"]),
+        h.make_node("Concat", ["rows1", "minus"], ["shape"], axis=0),
+        h.make_node("Reshape", ["x", "shape"], ["y"]),
+    ]
+    values = [nh.from_array(np.array(0), "zero"), nh.from_array(np.array([0]), "axes"), nh.from_array(np.array([-1]), "minus")]
+    x3 = rng.standard_normal((2, 3, 4)).astype(np.float32)
+    for name, shape in (("static", [2, 3, 4]), ("dynamic", ["n", 3, 4])):
+        simple(f"shape_chain_{name}", nodes, [info("x", shape)], [info("y", [shape[0], 12])], values, [x3], [x3.reshape(2, 12)])
+    # One value used by many, results shared in place and by alias.
+    nodes = [
+        h.make_node("Relu", ["x"], ["a"]), h.make_node("Reshape", ["a", "flat"], ["b"]), h.make_node("Neg", ["b"], ["c"]),
+        h.make_node("Reshape", ["c", "back"], ["d"]), h.make_node("Add", ["a", "d"], ["e"]), h.make_node("Exp", ["e"], ["f"]),
+        h.make_node("Add", ["f", "x"], ["y"]), h.make_node("Identity", ["x"], ["z"]),
+    ]
+    values = [nh.from_array(np.array([-1]), "flat"), nh.from_array(np.array([2, 3]), "back")]
+    for name, shape in (("static", [2, 3]), ("dynamic", ["n", 3])):
+        simple(f"sharing_{name}", nodes, [info("x", shape)], [info("y", shape), info("z", shape), info("a", shape)], values, [x],
+               [np.ones_like(x) + x, x, np.maximum(x, 0)])
+
+
+def functions():
+    x = rng.standard_normal((2, 3)).astype(np.float32)
+    ops = [h.make_opsetid("", 13), h.make_opsetid("local", 1)]
+    leaky = h.make_node("LeakyRelu", ["p"], ["q"])
+    leaky.attribute.append(onnx.AttributeProto(name="alpha", type=onnx.AttributeProto.FLOAT, ref_attr_name="slope"))
+    inner = h.make_function("local", "Inner", ["p"], ["q"], [leaky], ops, ["slope"])
+    call = h.make_node("Inner", ["a"], ["t"], domain="local", name="call")
+    call.attribute.append(onnx.AttributeProto(name="slope", type=onnx.AttributeProto.FLOAT, ref_attr_name="k"))
+    outer = h.make_function("local", "Outer", ["a", "b"], ["r"], [call, h.make_node("Add", ["t", "b"], ["r"])], ops, ["k"])
+    graph = h.make_graph([h.make_node("Outer", ["x", "x"], ["y"], domain="local", name="first", k=0.25)], "g", [info("x", [2, 3])],
+                         [info("y", [2, 3])])
+    expected = [np.where(x >= 0, x, x * np.float32(0.25)) + x]
+    write("function", model(graph, domains=["local"], functions=[inner, outer]), [x], expected)
+    # A default value of the function's attribute (FunctionProto field 11, newer than this onnx).
+    default = onnx.AttributeProto(name="slope", type=onnx.AttributeProto.FLOAT, f=0.5).SerializeToString()
+    with_default = onnx.FunctionProto()
+    with_default.ParseFromString(inner.SerializeToString() + bytes([11 << 3 | 2, len(default)]) + default)
+    del with_default.attribute[:]
+    graph = h.make_graph([h.make_node("Inner", ["x"], ["y"], domain="local")], "g", [info("x", [2, 3])], [info("y", [2, 3])])
+    write("function_default", model(graph, domains=["local"], functions=[with_default]), [x], [np.where(x >= 0, x, x * np.float32(0.5))])
+    loop = h.make_function("local", "Inner", ["p"], ["q"], [h.make_node("Inner", ["p"], ["q"], domain="local")], ops)
+    write("error_function_calls_itself", model(graph, domains=["local"], functions=[loop]), error="calls itself")
+
+
+def control_flow():
+    x = rng.standard_normal((2, 3)).astype(np.float32)
+    then = h.make_graph([h.make_node("Neg", ["x"], ["t"])], "then", [], [info("t", [2, 3])])
+    other = h.make_graph([h.make_node("Add", ["x", "x"], ["e"]), h.make_node("Identity", ["e"], ["e2"])], "else", [], [info("e2", [2, 3])])
+    node = h.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other)
+    for c, expected in ((True, -x), (False, x + x)):
+        simple(f"if_constant_{c}", [node], [info("x", [2, 3])], [info("y", [2, 3])], [nh.from_array(np.array(c), "c")], [x], [expected])
+        for name, shape in (("static", [2, 3]), ("dynamic", ["n", 3])):
+            simple(f"if_{name}_{c}", [node], [info("x", shape), info("c", [], T.BOOL)], [info("y", shape)], given=[x, np.array(c)],
+                   expected=[expected])
+    # y = x * 2^n by way of a carried value and an outer one; every step's value is collected.
+    body = h.make_graph(
+        [h.make_node("Add", ["carry", "carry"], ["next"]), h.make_node("Mul", ["next", "one"], ["scanned"]),
+         h.make_node("Identity", ["go"], ["go_on"])], "body",
+        [info("i", [], T.INT64), info("go", [], T.BOOL), info("carry", [2, 3])],
+        [info("go_on", [], T.BOOL), info("next", [2, 3]), info("scanned", [2, 3])])
+    steps = np.stack([x * 2, x * 4, x * 8])
+    values = [nh.from_array(np.array(True), "go0"), nh.from_array(np.array(1, np.float32), "one")]
+    for name, shape in (("static", [2, 3]), ("dynamic", ["n", 3])):
+        simple(f"loop_{name}", [h.make_node("Loop", ["n", "go0", "x"], ["y", "all"], body=body)], [info("x", shape), info("n", [], T.INT64)],
+               [info("y", shape), info("all", [None] + shape)], values, [x, np.array(3)], [x * 8, steps])
+    body = h.make_graph([h.make_node("Add", ["sum", "row"], ["total"]), h.make_node("Identity", ["total"], ["seen"])], "body",
+                        [info("sum", [3]), info("row", [3])], [info("total", [3]), info("seen", [3])])
+    for name, shape in (("static", [2, 3]), ("dynamic", ["n", 3])):
+        simple(f"scan_{name}", [h.make_node("Scan", ["zero", "x"], ["y", "all"], body=body, num_scan_inputs=1)], [info("x", shape)],
+               [info("y", [3]), info("all", shape)], [nh.from_array(np.zeros(3, np.float32), "zero")], [x],
+               [x[0] + x[1], np.stack([x[0], x[0] + x[1]])])
+
+
+def external():
+    x = np.float32([1, 2, 3])
+
+    def tensor(location, length="12", offset="4"):
+        t = T(name="w", data_type=T.FLOAT, dims=[3], data_location=T.EXTERNAL)
+        for key, value in (("location", location), ("offset", offset), ("length", length)):
+            t.external_data.add(key=key, value=value)
+        return t
+
+    def case(name, t, **how):
+        simple(name, [h.make_node("Add", ["x", "w"], ["y"])], [info("x", [3])], [info("y", [3])], [t],
+               files=[("weights.bin", b"skip" + np.float32([10, 20, 30]).tobytes())], **how)
+
+    case("external_data", tensor("weights.bin"), given=[x], expected=[np.float32([11, 22, 33])])
+    case("error_external_outside", tensor("../weights.bin"), error="outside the package")
+    case("error_external_absolute", tensor("/etc/passwd"), error="outside the package")
+    case("error_external_hidden_up", tensor("a/../../weights.bin"), error="outside the package")
+    case("error_external_missing", tensor("none.bin"), error="none.bin")
+    case("error_external_short", tensor("weights.bin", offset="8"), error="from offset 8")
+    case("error_external_length", tensor("weights.bin", length="8"), error="do not fit")
+    case("error_external_offset", tensor("weights.bin", offset="-4"), error="offset of external data")
+
+
+def errors():
+    x, y = [info("x", [2, 3])], [info("y", [2, 3])]
+    neg = h.make_node("Neg", ["x"], ["y"], name="n")
+    simple("error_cycle", [h.make_node("Add", ["x", "b"], ["a"], name="p"), h.make_node("Neg", ["a"], ["b"], name="q"),
+                           h.make_node("Neg", ["b"], ["y"])], x, y, error="cycle")
+    simple("error_self_cycle", [h.make_node("Add", ["x", "y"], ["y"], name="p")], x, y, error="cycle")
+    simple("error_two_makers", [neg, h.make_node("Abs", ["x"], ["y"])], x, y, error="stands for two values")
+    simple("error_unknown_name", [h.make_node("Neg", ["nobody"], ["y"], name="n")], x, y, error="'nobody'")
+    simple("error_unknown_output", [neg], x, [info("z", [2, 3])], error="'z'")
+    simple("error_operator", [h.make_node("Frobnicate", ["x"], ["y"], name="n", domain="my.own")], x, y, domains=["my.own"],
+           error="node 0 'n': operator 'Frobnicate' of domain 'my.own' (opset 1) is not supported")
+    simple("error_attribute", [h.make_node("Neg", ["x"], ["y"], name="n", speed=3)], x, y, error="attribute 'speed' is not supported")
+    simple("error_attribute_type", [h.make_node("Concat", ["x"], ["y"], axis=1.5)], x, y, error="attribute 'axis' is a float, expected an integer")
+    simple("error_attribute_missing", [h.make_node("Concat", ["x"], ["y"])], x, y, error="attribute 'axis' is missing")
+    simple("error_arity", [h.make_node("Neg", ["x", "x"], ["y"])], x, y, error="2 inputs, expected 1 to 1")
+    simple("error_ir", [neg], x, y, ir=99, error="IR version 99")
+    simple("error_type", [neg], [info("x", [2, 3], T.BFLOAT16)], y, error="bfloat16")
+    simple("error_rank", [neg], [info("x", [1] * 9)], y, error="9 dimensions")
+    overflow = T(name="w", data_type=T.FLOAT, dims=[2**62, 2**62], raw_data=b"")
+    simple("error_overflow", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [overflow], error="overflow")
+    simple("error_negative_dimension", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [T(name="w", data_type=T.FLOAT, dims=[-3])],
+           error="dimension 0 is -3")
+    simple("error_short_data", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [T(name="w", data_type=T.FLOAT, dims=[3], raw_data=b"12345678")],
+           error="8 bytes of data do not fit float32[3]")
+    simple("error_few_elements", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [typed("w", T.FLOAT, [3], float_data=[1, 2])],
+           error="2 elements of data do not fit float32[3]")
+    simple("error_element_type", [h.make_node("Add", ["x", "w"], ["y"])], x, y,
+           [T(name="w", data_type=T.COMPLEX64, dims=[1], raw_data=b"12345678")], error="complex64")
+    simple("error_shape", [h.make_node("Add", ["x", "w"], ["y"], name="sum")], x, y, [nh.from_array(np.zeros(4, np.float32), "w")],
+           error="node 0 'sum' (Add)")
+    sequence = h.make_value_info("x", h.make_sequence_type_proto(h.make_tensor_type_proto(T.FLOAT, None)))
+    write("error_sequence", model(h.make_graph([neg], "g", [sequence], y)), error="is a sequence")
+    no_opset = model(h.make_graph([neg], "g", x, y))
+    del no_opset.opset_import[:]
+    write("error_no_opset", no_opset, error="imports no opset")
+    deep = h.make_graph([h.make_node("Neg", ["x"], ["t"])], "g", [], [info("t", [2, 3])])
+    for _ in range(20):
+        deep = h.make_graph([h.make_node("If", ["c"], ["t"], then_branch=deep, else_branch=deep)] if _ < 3 else
+                            [h.make_node("If", ["c"], ["t"], then_branch=deep, else_branch=h.make_graph([h.make_node("Neg", ["x"], ["t"])], "e", [], [info("t", [2, 3])]))],
+                            "g", [], [info("t", [2, 3])])
+    deep.input.extend([x[0], info("c", [], T.BOOL)])
+    write("error_deep_subgraphs", model(deep), error="deep")
+    bomb = b""
+    while len(bomb) < 200000:  # NodeProto.attribute (5) of AttributeProto.g (6) of GraphProto.node (1), and so on
+        for tag in (0x0a, 0x32, 0x2a):
+            bomb = bytes([tag]) + varint(len(bomb)) + bomb
+    bomb = b"\x0a" + varint(len(bomb)) + bomb
+    write("error_nested_bytes", b"\x08\x08" + b"\x3a" + varint(len(bomb)) + bomb, error="nested too deeply")
+    write("error_empty", b"", error="it is empty")
+    write("error_text", b"this is no protobuf at all, is it?", error="not an ONNX")
+
+
+def varint(n):
+    out = b""
+    while n >= 128:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+for make in (encodings, constants, structure, functions, control_flow, external, errors):
+    make()

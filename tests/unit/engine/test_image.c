@@ -1,0 +1,149 @@
+// Model images: what a flipped bit, a cut or a forged record does. Every flip in the metadata and every cut must be refused; forged
+// images (with right checksums) must be refused or be as safe as a right one.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "case.h"
+#include "engine/image.h"
+
+static const char *cases;
+
+static void compile_case(engine_case *c, const char *name) {
+  mf_error err = {0};
+  mf_graph *graph = case_read(c, cases, name, &err);
+  if (!graph || !case_compile(c, graph, false, &err)) fail_msg("%s: %s", name, err.message);
+}
+
+static bool opens(mf_slice bytes, mf_error *err) {
+  static char memory[1 << 20];
+  mf_arena arena;
+  const mf_image *image;
+  mf_arena_init_fixed(&arena, memory, sizeof memory);
+  return mf_image_open(bytes, NULL, &arena, &image, err) && mf_image_verify(image, err);
+}
+
+static const char *const models[] = {"loop_dynamic", "if_dynamic_True", "shape_chain_static", "strings", "scan_static"};
+
+static void every_flipped_bit_is_found(void **state) {
+  (void)state;
+  for (size_t k = 0; k < MF_COUNT(models); k++) {
+    engine_case c;
+    compile_case(&c, models[k]);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)c.bytes.data;
+    const mf_image_header *h = c.bytes.data;
+    uint64_t metadata = h->metadata_bytes, constants = h->constants_offset;
+    for (size_t bit = 0; bit < c.bytes.len * 8; bit++) {
+      mf_error err = {0};
+      if (bit / 8 >= metadata && bit / 8 < constants) continue;  // padding
+      bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+      if (opens(c.bytes, &err)) fail_msg("%s: bit %zu of byte %zu was not missed", models[k], bit % 8, bit / 8);
+      assert_int_equal(err.code, MF_InvalidImage);
+      bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    case_free(&c);
+  }
+}
+
+static void every_cut_is_found(void **state) {
+  (void)state;
+  engine_case c;
+  compile_case(&c, "loop_dynamic");
+  for (size_t len = 0; len < c.bytes.len; len++) {
+    mf_error err = {0};
+    if (opens((mf_slice){c.bytes.data, len}, &err)) fail_msg("%zu of %zu bytes were taken for a whole image", len, c.bytes.len);
+    assert_int_equal(err.code, MF_InvalidImage);
+  }
+  case_free(&c);
+}
+
+// Bytes of the metadata are changed and the checksum is made right again: the image opens or is refused, nothing is read outside it
+// (the sanitizers watch), and what opens keeps its planned values inside the planned region.
+static void forged_records_do_no_harm(void **state) {
+  (void)state;
+  uint32_t opened = 0, refused = 0;
+  srand(11);
+  for (size_t k = 0; k < MF_COUNT(models); k++) {
+    engine_case c;
+    compile_case(&c, models[k]);
+    uint8_t *bytes = (uint8_t *)(uintptr_t)c.bytes.data;
+    mf_image_header *h = (mf_image_header *)(uintptr_t)c.bytes.data;
+    uint64_t metadata = h->metadata_bytes, hash = h->metadata_hash;
+    for (size_t at = 0; at < metadata; at++) {
+      static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
+      uint8_t before = bytes[at];
+      if (at >= offsetof(mf_image_header, metadata_hash) && at < offsetof(mf_image_header, metadata_bytes) + 8) continue;
+      for (size_t v = 0; v < MF_COUNT(values); v++) {
+        mf_error err = {0};
+        bytes[at] = values[v];
+        h->metadata_hash = mf_image_metadata_hash(bytes, metadata);
+        if (opens(c.bytes, &err)) opened++;
+        else refused++, assert_int_equal(err.code, MF_InvalidImage);
+      }
+      bytes[at] = before;
+      h->metadata_hash = hash;
+    }
+    mf_error err = {0};
+    assert_true(opens(c.bytes, &err));
+    case_free(&c);
+  }
+  assert_true(refused > 1000 && opened > 0);
+}
+
+static void what_is_no_image_is_said_to_be_none(void **state) {
+  (void)state;
+  _Alignas(64) char text[512] = "something else";
+  mf_error err = {0};
+  assert_false(mf_image_is((mf_slice){text, sizeof text}));
+  assert_false(opens((mf_slice){text, sizeof text}, &err));
+  assert_string_equal(err.message, "not a model image");
+}
+
+static void signature_and_metadata_travel(void **state) {
+  (void)state;
+  engine_case c;
+  mf_error err = {0};
+  mf_graph *graph = case_read(&c, cases, "symbolic_dimension", &err);
+  assert_non_null(graph);
+  graph->metadata = (mf_slice){"labels", 6};
+  if (!case_compile(&c, graph, false, &err)) fail_msg("%s", err.message);
+  mf_slice metadata = mf_image_metadata(c.image);
+  assert_int_equal(metadata.len, 6);
+  assert_memory_equal(metadata.data, "labels", 6);
+  const mf_signature_entry *input = mf_image_input(c.image, 0);
+  assert_true(mf_str_is(input->name, "x"));
+  assert_int_equal(input->shape.dims[0], MF_DIM_UNKNOWN);
+  assert_int_equal(input->shape.dims[1], 3);
+  assert_true(mf_str_is(input->dim_names[0], "batch"));
+  case_free(&c);
+}
+
+static void equal_constants_are_stored_once(void **state) {
+  (void)state;
+  engine_case c = {0};
+  mf_error err = {0};
+  static float weights[2][65536];
+  const int64_t dims[] = {65536};
+  mf_arena_init(&c.arena, 0);
+  mf_graph *graph = mf_graph_create(&c.arena, NULL, &err);
+  for (int i = 0; i < 65536; i++) weights[0][i] = weights[1][i] = (float)i;
+  mf_value_id x = case_value(graph, "x", MF_FLOAT, 1, dims, NULL), a = case_value(graph, "a", MF_FLOAT, 1, dims, weights[0]),
+              b = case_value(graph, "b", MF_FLOAT, 1, dims, weights[1]);
+  mf_value_id sum = case_node(graph, "Add", "sum", (mf_value_id[]){x, a}, 2), y = case_node(graph, "Mul", "y", (mf_value_id[]){sum, b}, 2);
+  assert_true(mf_graph_set_io(graph, 0, &x, 1, &y, 1, &err));
+  if (!case_compile(&c, graph, true, &err)) fail_msg("%s", err.message);
+  mf_image_summary summary;
+  mf_image_summarize(c.image, &summary);
+  assert_int_equal(summary.constant_bytes, sizeof weights[0]);
+  case_free(&c);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) return fprintf(stderr, "usage: test_image DIR\n"), 2;
+  cases = argv[1];
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_flipped_bit_is_found), cmocka_unit_test(every_cut_is_found), cmocka_unit_test(forged_records_do_no_harm),
+    cmocka_unit_test(what_is_no_image_is_said_to_be_none), cmocka_unit_test(signature_and_metadata_travel),
+    cmocka_unit_test(equal_constants_are_stored_once),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
