@@ -23,6 +23,8 @@ typedef struct mf_scope {
   Onnx__AttributeProto **bindings;  // functions: the attributes that the call gave
   size_t n_bindings;
   bool function;
+  const Onnx__FunctionProto *inlining;  // the function whose body this is
+  const struct mf_scope *caller;        // and where it is called
   mf_str prefix;                  // of the names of values and nodes
   uint32_t body;
   uint32_t depth;                 // subgraphs and functions around this one

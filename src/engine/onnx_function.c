@@ -90,8 +90,12 @@ bool mf_onnx_inline(mf_onnx_reader *reader, const mf_scope *caller, const Onnx__
                     mf_error *err) {
   mf_scope scope = {.opsets = {function->opset_import, function->n_opset_import}, .function = true, .body = caller->body,
                     .depth = caller->depth + 1};
+  scope.inlining = function;
+  scope.caller = caller;
+  for (const mf_scope *s = caller; s; s = s->caller ? s->caller : s->outer)
+    if (s->inlining == function) return mf_fail(err, MF_InvalidModel, "function '%s' calls itself", function->name);
   if (scope.depth > MAX_CALL_DEPTH)
-    return mf_fail(err, MF_InvalidModel, "functions call each other more than %d deep", MAX_CALL_DEPTH);
+    return mf_fail(err, MF_TooLarge, "functions call each other more than %d deep", MAX_CALL_DEPTH);
   mf_str name = mf_onnx_str(node->name && *node->name ? node->name : function->name);
   const char *prefix = mf_str_format(reader->arena, "%.*s%.*s/", MF_STR_ARG(caller->prefix), MF_STR_ARG(name));
   if (!prefix) return mf_out_of_arena(err);

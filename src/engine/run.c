@@ -73,7 +73,11 @@ static bool run_alias(const mf_run_node *node, mf_error *err) {
 
 static bool infer(mf_instance *instance, mf_run_node *node, mf_shape_call *shapes, mf_error *err) {
   *shapes = shape_call(instance, node);
-  if (!node->op->shape(shapes, err)) return false;
+  if (!node->op->shape(shapes, err)) {
+    // The compiler had nothing against the model, so it is these inputs that it does not go with.
+    if (err->code == MF_InvalidModel) err->code = MF_InvalidInput;
+    return false;
+  }
   for (uint32_t i = 0; i < node->call.n_outputs; i++)
     if (node->call.outputs[i] && !set_output(instance, node, i, &shapes->outputs[i], err)) return false;
   return true;
