@@ -17,8 +17,13 @@
 enum { PIECE_BYTES = 8 << 20, NAME_BYTES = 3 + MF_SHA256_HEX + 1 };
 #define YOUNG_NS (INT64_C(3600) * MF_NS_PER_S)  // a blob may be in the store before the row that names it
 
-typedef struct blob_job {
+typedef struct copier_job {
   mf_store_job job;
+  void (*run)(struct copier_job *job, char *buffer);  // buffer: PIECE_BYTES, NULL when there is no memory for it
+} copier_job;
+
+typedef struct blob_job {
+  copier_job base;
   mf_store *store;
   int fd;
   mf_blob_done *done;
@@ -96,7 +101,7 @@ static bool publish(mf_store *store, int fd, const char *temporary, const char *
   return sync_shard(store, name, err);
 }
 
-static bool put_blob(blob_job *job, char *buffer) {
+static bool store_blob(blob_job *job, char *buffer) {
   mf_store *store = job->store;
   char temporary[MF_UUID_TEXT + 1], name[NAME_BYTES];
   mf_uuid4(temporary);
@@ -112,17 +117,53 @@ static bool put_blob(blob_job *job, char *buffer) {
   return ok;
 }
 
+static void put_blob(copier_job *base, char *buffer) {
+  blob_job *job = (blob_job *)base;
+  job->ok = buffer ? store_blob(job, buffer) : mf_fail(&job->error, MF_OutOfMemory, "no memory to copy a blob");
+}
+
+typedef struct work_job {
+  copier_job base;
+  mf_store_work *work;
+  mf_store_done *done;
+  void *context;
+  bool ok;
+  mf_error error;
+} work_job;
+
+static void run_work(copier_job *base, char *buffer) {
+  (void)buffer;
+  work_job *job = (work_job *)base;
+  job->ok = job->work(job->context, &job->error);
+}
+
+static void finish_work(mf_store_job *base) {
+  work_job *job = (work_job *)base;
+  job->done(job->context, job->ok ? NULL : &job->error);
+  free(job);
+}
+
+bool mf_store_run(mf_store *store, mf_store_work *work, mf_store_done *done, void *context, mf_error *err) {
+  if (!store->copier) return mf_fail(err, MF_Unavailable, "the store is closing");
+  work_job *job = calloc(1, sizeof *job);
+  if (!job) return mf_fail(err, MF_OutOfMemory, "no memory for work of the store");
+  *job = (work_job){.base = {.job.finish = finish_work, .run = run_work}, .work = work, .done = done, .context = context};
+  mf_store_thread_post(store->copier, &job->base.job);
+  return true;
+}
+
 void mf_store_run_blobs(void *context, mf_store_thread *thread, mf_store_job *batch) {
   (void)context;
-  char *buffer = mmap(NULL, PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *mapped = mmap(NULL, PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  char *buffer = mapped == MAP_FAILED ? NULL : mapped;
   while (batch) {
     mf_store_job *next = batch->next;
-    blob_job *job = (blob_job *)batch;
-    job->ok = buffer != MAP_FAILED ? put_blob(job, buffer) : mf_fail(&job->error, MF_OutOfMemory, "no memory to copy a blob");
+    copier_job *job = (copier_job *)batch;
+    job->run(job, buffer);
     mf_store_thread_done(thread, batch);
     batch = next;
   }
-  if (buffer != MAP_FAILED) munmap(buffer, PIECE_BYTES);
+  if (buffer) munmap(buffer, PIECE_BYTES);
 }
 
 static void finish_blob(mf_store_job *base) {
@@ -136,14 +177,14 @@ bool mf_store_blob_put(mf_store *store, int fd, mf_blob_done *done, void *contex
   if (!store->copier) return mf_fail(err, MF_Unavailable, "the store is closing");
   blob_job *job = calloc(1, sizeof *job);
   if (!job) return mf_fail(err, MF_OutOfMemory, "no memory to store a blob");
-  *job = (blob_job){.job.finish = finish_blob, .store = store, .done = done, .context = context};
+  *job = (blob_job){.base = {.job.finish = finish_blob, .run = put_blob}, .store = store, .done = done, .context = context};
   job->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (job->fd < 0) {
     mf_fail_errno(err, "cannot keep a descriptor");
     free(job);
     return false;
   }
-  mf_store_thread_post(store->copier, &job->job);
+  mf_store_thread_post(store->copier, &job->base.job);
   return true;
 }
 
@@ -153,6 +194,12 @@ bool mf_store_blob_open(mf_store *store, const mf_blob_id *id, int *fd, mf_error
   *fd = openat(store->blobs_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (*fd >= 0) return true;
   return errno == ENOENT ? mf_fail(err, MF_NotFound, "blob %s is not in the data directory", name) : mf_fail_errno(err, "blob %s", name);
+}
+
+void mf_store_blob_remove(mf_store *store, const mf_blob_id *id) {
+  char name[NAME_BYTES];
+  name_of(id, name);
+  unlinkat(store->blobs_fd, name, 0);
 }
 
 static bool is_garbage(int shard_fd, const char *name, mf_blob_is_used *is_used, void *context) {

@@ -28,7 +28,7 @@ typedef struct mf_write {
   mf_str key;
   mf_slice value;   // data NULL: delete the key
 } mf_write;
-// All writes or none, in the order of the calls. Copies what it needs. Reads on this thread see them at once, before they are on disk
+// All writes or none, in the order of the calls. done may be NULL. Copies what it needs. Reads on this thread see them at once, before they are on disk
 // (the caller answers its client only from `done`).
 bool mf_store_commit(mf_store *store, const mf_write *writes, uint32_t n_writes, mf_store_done *done, void *context, mf_error *err)
     MF_MUST_CHECK;
@@ -45,8 +45,12 @@ typedef void mf_blob_done(void *context, const mf_blob_id *id, uint64_t bytes, c
 // Copies all of fd (from offset 0) into the store in pieces of 2 MiB and more (large folios), syncs, hashes, links under its hash;
 // keeps its own duplicate of fd. On the store thread.
 bool mf_store_blob_put(mf_store *store, int fd, mf_blob_done *done, void *context, mf_error *err) MF_MUST_CHECK;
+// Runs `work` on the thread that copies blobs (decoding a large body, say), then `done` on the loop's.
+typedef bool mf_store_work(void *context, mf_error *err);
+bool mf_store_run(mf_store *store, mf_store_work *work, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
 // Read-only descriptor, close-on-exec.
 bool mf_store_blob_open(mf_store *store, const mf_blob_id *id, int *fd, mf_error *err) MF_MUST_CHECK;
+void mf_store_blob_remove(mf_store *store, const mf_blob_id *id);  // damaged: the next put of the same content writes it anew
 // Deletes blobs that `is_used` denies; called at start and now and then. Blobs younger than an hour or being written are kept.
 typedef bool mf_blob_is_used(void *context, const mf_blob_id *id);
 bool mf_store_blob_collect(mf_store *store, mf_blob_is_used *is_used, void *context, mf_error *err) MF_MUST_CHECK;
@@ -55,7 +59,8 @@ bool mf_store_blob_collect(mf_store *store, mf_blob_is_used *is_used, void *cont
 bool mf_store_temporary(mf_store *store, int *fd, mf_error *err) MF_MUST_CHECK;
 
 // ---- functions' logs: text files that rotate by size (16 MiB) and age (14 days), written in batches, not synced ----
-// Lines get the time in front ("2026-11-25T10:00:00.000Z "). Capped: see log.h of store.
+// Lines get the time in front ("2026-11-25T10:00:00.000Z "), empty lines go, a call's text is cut to 256 KiB and a line to 16 KiB.
+// Reading gives text that may be shown: control characters but newline and tab are escaped (\xNN). `function` is "region/name".
 void mf_store_log(mf_store *store, mf_str function, mf_str text);
 // The last lines that fit into `limit_bytes`, text in the arena.
 bool mf_store_log_tail(mf_store *store, mf_str function, size_t limit_bytes, mf_arena *arena, mf_str *text, mf_error *err) MF_MUST_CHECK;

@@ -20,6 +20,7 @@ typedef struct mf_lambda_call {
   int throttled;                  // 1: 429 with reason
   const char *throttle_reason;
   bool failed;                    // 500 ServiceException with message
+  bool image_lost;                // failed because the image is missing or damaged: it is built again
   const char *function_error;     // NULL or "Unhandled"
   mf_slice response;              // valid until release
   char message[1100];
@@ -54,13 +55,15 @@ typedef struct mf_lambda_compiled {
 typedef struct mf_lambda_env {
   mf_store *store;
   mf_loop *loop;
-  uint64_t max_package_bytes;
+  uint64_t max_package_bytes;     // unzipped
+  const char *built;              // what builds images now ("avx512/1"): an image built by anything else is built again
+  const char *scheme;             // "http" or "https", for URLs that point back at us
   void (*invoke)(void *context, const mf_lambda_function *function, mf_lambda_call *call);
   void (*release)(void *context, mf_lambda_call *call);
   void (*cancel)(void *context, mf_lambda_call *call);
-  // Compiles the package blob (cached by compile key); `done` comes later with the result.
-  bool (*compile)(void *context, const mf_blob_id *package, uint32_t memory_mb, void (*done)(void *data, const mf_lambda_compiled *result),
-                  void *data, mf_error *err);
+  // Compiles the package blob (or finds the image that was made of it); `done` comes later, once. false: it does not come.
+  bool (*compile)(void *context, const mf_blob_id *package, void (*done)(void *data, const mf_lambda_compiled *result), void *data,
+                  mf_error *err);
   void (*forget)(void *context, mf_str key);
   void (*instances)(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
   void *context;
@@ -73,6 +76,9 @@ void mf_lambda_destroy(mf_lambda *lambda);
 bool mf_lambda_route(mf_lambda *lambda, mf_http_request *request, mf_route_result *result);
 // Functions that were Pending or InProgress when the server stopped, or whose image is missing or stale, are compiled again.
 bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
-// Is this blob the package or the image of a function? For the store's collection.
-bool mf_lambda_uses_blob(void *lambda, const mf_blob_id *id);
+// Every package and image that a function refers to. For the store's collection.
+bool mf_lambda_blobs(mf_lambda *lambda, void (*each)(void *context, const mf_blob_id *id), void *context, mf_error *err) MF_MUST_CHECK;
+void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store (they do by themselves every few seconds, and at destroy)
+// Answers requests that wait for log lines, so that a stop need not wait for them.
+void mf_lambda_stop_waiting(mf_lambda *lambda);
 #endif

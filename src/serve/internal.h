@@ -1,0 +1,77 @@
+// What the parts of serve share.
+#ifndef MF_SERVE_INTERNAL_H
+#define MF_SERVE_INTERNAL_H
+
+#include "base/base.h"
+#include "host/host.h"
+#include "services/lambda/lambda.h"
+#include "store/store.h"
+#include "wire/wire.h"
+
+// ---- options.c ----
+typedef struct mf_serve_options {
+  char data[4096];
+  const char *listen;               // as given
+  char host[256], port[8];          // of it; host without brackets
+  int64_t keep_alive_ns;
+  uint32_t run_slots;
+  uint64_t pool_bytes, max_package_bytes;
+  const char *tls_certificate, *tls_key;  // file names
+  bool insecure;
+} mf_serve_options;
+// true: go on. false: *status is the exit status (help was printed, or what is wrong).
+bool mf_serve_read_options(int argc, char **argv, mf_serve_options *options, int *status) MF_MUST_CHECK;
+
+// ---- socket.c ----
+typedef struct mf_listening {
+  int fd;
+  bool loopback;
+  char endpoint[300];               // "http://127.0.0.1:4566": where clients on this machine reach it
+} mf_listening;
+bool mf_serve_listen(const mf_serve_options *options, mf_listening *listening, mf_error *err) MF_MUST_CHECK;
+
+// ---- files.c: small files of the data directory ----
+// Written under another name, synced, renamed: whole or not there.
+bool mf_serve_write_file(const char *directory, const char *name, mf_str text, mf_error *err) MF_MUST_CHECK;
+void mf_serve_remove_file(const char *directory, const char *name);
+
+// ---- keys.c: access keys, all in memory, each also a row of the store ----
+typedef struct mf_serve_keys mf_serve_keys;
+// Loads them; makes the root key when there is none, and the file DIR/root-key.
+mf_serve_keys *mf_serve_keys_open(mf_store *store, const char *directory, mf_error *err) MF_MUST_CHECK;
+void mf_serve_keys_close(mf_serve_keys *keys);
+bool mf_serve_keys_secret(mf_serve_keys *keys, mf_str access_key, mf_str *secret);
+bool mf_serve_keys_route(mf_serve_keys *keys, mf_http_request *request, mf_route_result *result);
+
+// ---- images.c: compiled images, cached by what they were made of ----
+typedef struct mf_serve_images mf_serve_images;
+mf_serve_images *mf_serve_images_create(mf_store *store, mf_host *host, const mf_package_options *options, mf_error *err) MF_MUST_CHECK;
+void mf_serve_images_destroy(mf_serve_images *images);
+void mf_serve_images_stop(mf_serve_images *images);  // what is compiling is forgotten, and begun again at the next start
+const char *mf_serve_images_built(const mf_serve_images *images);
+// The compile function of mf_lambda_env.
+bool mf_serve_images_compile(mf_serve_images *images, const mf_blob_id *package,
+                             void (*done)(void *data, const mf_lambda_compiled *result), void *data, mf_error *err) MF_MUST_CHECK;
+// Deletes blobs that no function and no image row needs, and image rows whose package is gone.
+bool mf_serve_images_collect(mf_serve_images *images, mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
+
+// ---- invoke.c: from the service's call to the host's invocation and back ----
+typedef struct mf_serve_invoker mf_serve_invoker;
+mf_serve_invoker *mf_serve_invoker_create(mf_store *store, mf_host *host, mf_error *err) MF_MUST_CHECK;
+void mf_serve_invoker_destroy(mf_serve_invoker *invoker);
+void mf_serve_invoke(mf_serve_invoker *invoker, const mf_lambda_function *function, mf_lambda_call *call);
+void mf_serve_release(mf_serve_invoker *invoker, mf_lambda_call *call);
+void mf_serve_cancel(mf_serve_invoker *invoker, mf_lambda_call *call);
+// What a call becomes when the host is done with it; separate for its tests.
+void mf_serve_map_outcome(const mf_invocation *invocation, uint32_t timeout_ms, mf_lambda_call *call);
+
+// ---- front.c ----
+typedef struct mf_front_setup {
+  const mf_serve_options *options;
+  const mf_listening *listening;
+  char *certificate_pem, *key_pem;  // NULL: plain HTTP
+  int64_t started_ns;               // the keeper's start: the banner is printed once
+  bool *said;                       // shared with the fronts to come
+} mf_front_setup;
+int mf_front_main(void *setup, int keeper_socket);
+#endif

@@ -1,0 +1,222 @@
+// The state machine of lambda.md section 1. Each step is a commit of the function's row; RevisionId changes with each.
+#include "deploy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DEFAULT_MEMORY = 128, MAX_MEMORY = 10240, DEFAULT_TIMEOUT = 3, REASON_BYTES = 1000 };
+#define CREATING "The function is being created."
+
+void mf_deploy_begin_create(json_t *row) {
+  json_t *configuration = mf_row_configuration(row);
+  mf_set_member(configuration, "State", "Pending");
+  mf_set_member(configuration, "StateReason", CREATING);
+  mf_set_member(configuration, "StateReasonCode", "Creating");
+  mf_touch_configuration(row);
+}
+
+void mf_deploy_begin_update(json_t *row) {
+  json_t *configuration = mf_row_configuration(row);
+  mf_set_member(configuration, "LastUpdateStatus", "InProgress");
+  mf_set_member(configuration, "LastUpdateStatusReason", CREATING);
+  mf_set_member(configuration, "LastUpdateStatusReasonCode", "Creating");
+  mf_touch_configuration(row);
+}
+
+static void set_active(json_t *row) {
+  json_t *configuration = mf_row_configuration(row);
+  mf_set_member(configuration, "State", "Active");
+  mf_set_member(configuration, "StateReason", NULL);
+  mf_set_member(configuration, "StateReasonCode", NULL);
+  mf_set_member(configuration, "LastUpdateStatus", "Successful");
+  mf_set_member(configuration, "LastUpdateStatusReason", NULL);
+  mf_set_member(configuration, "LastUpdateStatusReasonCode", NULL);
+}
+
+static void set_state_failed(json_t *row, const char *reason, const char *code) {
+  json_t *configuration = mf_row_configuration(row);
+  mf_set_member(configuration, "State", "Failed");
+  mf_set_member(configuration, "StateReason", reason);
+  mf_set_member(configuration, "StateReasonCode", code);
+}
+
+static void set_update_failed(json_t *row, const char *reason, const char *code) {
+  json_t *configuration = mf_row_configuration(row);
+  mf_set_member(configuration, "LastUpdateStatus", "Failed");
+  mf_set_member(configuration, "LastUpdateStatusReason", reason);
+  mf_set_member(configuration, "LastUpdateStatusReasonCode", code);
+}
+
+static bool is_state(const json_t *row, const char *member, const char *value) {
+  const char *text = json_string_value(json_object_get(mf_row_configuration(row), member));
+  return text && strcmp(text, value) == 0;
+}
+
+static void save(mf_lambda *lambda, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra) {
+  mf_error err;
+  mf_row_new_revision(row);
+  mf_touch_configuration(row);
+  if (!mf_row_save(&lambda->functions, key, row, extra, n_extra, NULL, NULL, &err))
+    mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(key), err.message);
+}
+
+// ---- configuration updates ----
+static bool memory_suffices(const json_t *row, uint32_t needed, char *reason) {
+  json_int_t memory = json_integer_value(json_object_get(mf_row_configuration(row), "MemorySize"));
+  if (memory >= (json_int_t)needed) return true;
+  snprintf(reason, REASON_BYTES, "MemorySize %d MB is too small: the model needs %u MB", (int)memory, needed);
+  return false;
+}
+
+void mf_deploy_finish_update(mf_lambda *lambda, mf_str key) {
+  json_t *row;
+  mf_error err;
+  char reason[REASON_BYTES];
+  if (!mf_row_load(lambda->env.store, key, &row, &err) || !row) return;
+  if (!json_object_get(row, "deploy") && is_state(row, "LastUpdateStatus", "InProgress")) {
+    const json_t *rollback = json_object_get(row, "rollback");
+    uint32_t needed = (uint32_t)json_integer_value(json_object_get(json_object_get(row, "image"), "memory_needed"));
+    if (memory_suffices(row, needed, reason)) {
+      json_t *configuration = mf_row_configuration(row);
+      mf_set_member(configuration, "LastUpdateStatus", "Successful");
+      mf_set_member(configuration, "LastUpdateStatusReason", NULL);
+      mf_set_member(configuration, "LastUpdateStatusReasonCode", NULL);
+    } else {
+      set_update_failed(row, reason, "InvalidConfiguration");
+      json_object_set(mf_row_configuration(row), "MemorySize", json_object_get(rollback, "MemorySize"));
+      json_object_set(row, "memory_told", json_object_get(rollback, "memory_told"));
+    }
+    json_object_del(row, "rollback");
+    save(lambda, key, row, NULL, 0);
+  }
+  json_decref(row);
+}
+
+// ---- compilation ----
+typedef struct compilation {
+  mf_lambda *lambda;
+  mf_blob_id package;
+  bool rebuild;
+  size_t key_len;
+  char key[];
+} compilation;
+
+// The package that this row wants compiled: of an update under way, else its own.
+static bool wanted_package(const json_t *row, mf_blob_id *id) {
+  const json_t *deploy = json_object_get(row, "deploy");
+  return mf_blob_id_parse(json_object_get(deploy ? deploy : row, "package"), id);
+}
+
+static void set_limits(json_t *row, const mf_lambda_compiled *result) {
+  json_t *configuration = mf_row_configuration(row);
+  if (!json_is_true(json_object_get(row, "memory_told"))) {
+    uint32_t memory = result->memory_mb > 0 ? result->memory_mb : MF_MAX(result->memory_mb_needed, (uint32_t)DEFAULT_MEMORY);
+    json_object_set_new(configuration, "MemorySize", json_integer((json_int_t)memory));
+  }
+  if (!json_is_true(json_object_get(row, "timeout_told"))) {
+    uint32_t timeout = result->timeout_s > 0 ? result->timeout_s : DEFAULT_TIMEOUT;
+    json_object_set_new(configuration, "Timeout", json_integer((json_int_t)timeout));
+  }
+}
+
+static json_t *image_json(const mf_lambda *lambda, const mf_lambda_compiled *result) {
+  return json_pack("{s:o,s:I,s:I,s:i,s:s}", "blob", mf_blob_id_json(&result->image), "bytes", (json_int_t)result->image_bytes, "arena_bytes",
+                   (json_int_t)result->arena_bytes, "memory_needed", (int)result->memory_mb_needed, "built", lambda->env.built);
+}
+
+// false: `reason` says why the compiled image cannot be taken.
+static bool accept(const mf_lambda *lambda, json_t *row, const mf_lambda_compiled *result, char *reason) {
+  json_t *configuration = mf_row_configuration(row), *deploy = json_object_get(row, "deploy");
+  json_t *memory = json_incref(json_object_get(configuration, "MemorySize")), *timeout = json_incref(json_object_get(configuration, "Timeout"));
+  set_limits(row, result);
+  bool ok = memory_suffices(row, result->memory_mb_needed, reason);
+  if (ok && result->memory_mb_needed > MAX_MEMORY) {
+    snprintf(reason, REASON_BYTES, "the model needs %u MB of memory, a function can have %d MB", result->memory_mb_needed, MAX_MEMORY);
+    ok = false;
+  }
+  if (ok) {
+    json_object_set_new(row, "image", image_json(lambda, result));
+    if (deploy) json_object_set(row, "package", json_object_get(deploy, "package"));
+    set_active(row);
+  } else {
+    json_object_set(configuration, "MemorySize", memory);
+    json_object_set(configuration, "Timeout", timeout);
+  }
+  json_decref(memory);
+  json_decref(timeout);
+  return ok;
+}
+
+static void reject(json_t *row, const char *reason, const char *code, bool rebuild) {
+  json_t *configuration = mf_row_configuration(row), *deploy = json_object_get(row, "deploy");
+  if (deploy) {  // the code that serves is what it was
+    set_update_failed(row, reason, code);
+    json_object_set(configuration, "CodeSha256", json_object_get(deploy, "CodeSha256"));
+    json_object_set(configuration, "CodeSize", json_object_get(deploy, "CodeSize"));
+  }
+  if (rebuild) json_object_del(row, "image");
+  if (!json_object_get(row, "image")) set_state_failed(row, reason, code);
+}
+
+static void apply(compilation *c, json_t *row, const mf_lambda_compiled *result) {
+  char reason[REASON_BYTES];
+  const char *code = result->reason_code ? result->reason_code : "InvalidZipFileException";
+  mf_str key = {c->key, c->key_len};
+  snprintf(reason, sizeof reason, "%s", result->reason ? result->reason : "");
+  bool ok = result->ok && accept(c->lambda, row, result, reason);
+  if (!ok) reject(row, reason, result->ok ? "InvalidConfiguration" : code, c->rebuild);
+  json_object_del(row, "deploy");
+  const mf_write description = {MF_TABLE_descriptions, key, {result->description.data, result->description.len}};
+  save(c->lambda, key, row, &description, ok && result->description.len > 0 ? 1 : 0);
+}
+
+// The function may have been deleted, or made anew with another package, while the compiler ran.
+static bool is_still_wanted(const compilation *c, const json_t *row) {
+  mf_blob_id package;
+  bool waits = is_state(row, "State", "Pending") || is_state(row, "LastUpdateStatus", "InProgress") || c->rebuild;
+  return waits && wanted_package(row, &package) && memcmp(&package, &c->package, sizeof package) == 0;
+}
+
+static void compiled(void *data, const mf_lambda_compiled *result) {
+  compilation *c = data;
+  json_t *row = NULL;
+  mf_error err;
+  if (c->rebuild) c->lambda->rebuilding--;
+  if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+  if (row && is_still_wanted(c, row)) apply(c, row, result);
+  json_decref(row);
+  free(c);
+}
+
+static void start(mf_lambda *lambda, mf_str key, const mf_blob_id *package, bool rebuild) {
+  mf_error err;
+  compilation *c = malloc(sizeof *c + key.len);
+  bool ok = c ? true : mf_fail(&err, MF_OutOfMemory, "no memory to compile");
+  if (ok) {
+    *c = (compilation){.lambda = lambda, .package = *package, .rebuild = rebuild, .key_len = key.len};
+    memcpy(c->key, key.data, key.len);
+    if (rebuild) lambda->rebuilding++;
+    ok = lambda->env.compile(lambda->env.context, package, compiled, c, &err);
+    if (!ok) {
+      const mf_lambda_compiled failed = {.reason = err.message, .reason_code = "InternalError"};
+      compiled(c, &failed);
+    }
+  }
+  if (!ok) mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(key), err.message);
+}
+
+void mf_deploy_compile(mf_lambda *lambda, mf_str key, const json_t *row) {
+  mf_blob_id package;
+  if (wanted_package(row, &package)) start(lambda, key, &package, false);
+}
+
+void mf_deploy_rebuild(mf_lambda *lambda, mf_lambda_entry *function) {
+  json_t *row;
+  mf_error err;
+  mf_blob_id package;
+  mf_str key = function->spec.key;
+  function->stale = true;
+  if (!mf_row_load(lambda->env.store, key, &row, &err) || !row) return;
+  if (!json_object_get(row, "deploy") && wanted_package(row, &package)) start(lambda, key, &package, true);
+  json_decref(row);
+}

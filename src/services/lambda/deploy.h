@@ -1,0 +1,15 @@
+// From a stored package to a function that serves: states, compilation in the background, limits that the plan needs.
+#ifndef MF_SERVICES_LAMBDA_DEPLOY_H
+#define MF_SERVICES_LAMBDA_DEPLOY_H
+
+#include "internal.h"
+
+void mf_deploy_begin_create(json_t *row);           // State Pending
+void mf_deploy_begin_update(json_t *row);           // LastUpdateStatus InProgress
+// A configuration update is on disk: Successful, or Failed when the memory does not suffice.
+void mf_deploy_finish_update(mf_lambda *lambda, mf_str key);
+// Compiles what the row waits for (a new function, new code, or a stale image). The outcome goes into the row.
+void mf_deploy_compile(mf_lambda *lambda, mf_str key, const json_t *row);
+// The image of an active function is missing, damaged or built for another machine or version: build it again.
+void mf_deploy_rebuild(mf_lambda *lambda, mf_lambda_entry *function);
+#endif

@@ -1,0 +1,72 @@
+// Functions as they are stored (a row of JSON) and as invocations need them (a small struct in a bounded cache).
+//
+// A row: {"configuration": members as AWS returns them (State and the like included), "tags": {}, "reserved": n, "package": hex,
+//  "image": {"blob": hex, "bytes", "arena_bytes", "memory_needed", "built": version}, "deploy": {"package", "CodeSha256", "CodeSize"} while
+//  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool}
+#ifndef MF_SERVICES_LAMBDA_FUNCTION_H
+#define MF_SERVICES_LAMBDA_FUNCTION_H
+
+#include <jansson.h>
+
+#include "lambda.h"
+
+enum { MF_LAMBDA_CACHE = 16384, MF_LAMBDA_BUCKETS = 8192 };  // functions that are kept parsed, about 400 bytes each
+
+typedef enum mf_lambda_state { MF_STATE_PENDING, MF_STATE_ACTIVE, MF_STATE_FAILED } mf_lambda_state;
+
+typedef struct mf_counters {
+  uint64_t invocations, errors, throttles, cold_starts, billed_ms;
+} mf_counters;
+
+typedef struct mf_lambda_entry {
+  struct mf_lambda_entry *next_in_bucket, *newer, *older;  // older/newer: order of use
+  struct mf_lambda_entry *next_dirty;
+  mf_lambda_function spec;    // spec.key: "region/name", owned
+  mf_lambda_state state;
+  bool has_image;             // something can run
+  bool stale;                 // its image must be built again before it can run
+  bool dirty, deleted;        // counters not written yet; no longer in the table
+  uint32_t in_flight;         // pins it
+  uint32_t waiters;           // readers of its log that wait
+  char built[40];             // what built the image
+  mf_counters counters;
+} mf_lambda_entry;
+
+typedef struct mf_lambda_cache {
+  mf_store *store;
+  mf_lambda_entry *buckets[MF_LAMBDA_BUCKETS];
+  mf_lambda_entry *newest, *oldest, *dirty;
+  uint32_t count;
+  const char *built;          // functions whose image was built by another version are stale
+} mf_lambda_cache;
+
+static inline mf_str mf_lambda_name_of(mf_str key) {  // "region/name" -> name
+  const char *slash = memchr(key.data, '/', key.len);
+  return slash ? (mf_str){slash + 1, key.len - (size_t)(slash + 1 - key.data)} : key;
+}
+
+// The function, from the cache or the store. *function NULL: there is none.
+bool mf_lambda_entry_find(mf_lambda_cache *functions, mf_str key, mf_lambda_entry **function, mf_error *err) MF_MUST_CHECK;
+mf_lambda_entry *mf_lambda_entry_peek(mf_lambda_cache *functions, mf_str key);  // in the cache only; NULL: not there
+void mf_lambda_entry_unpin(mf_lambda_cache *functions, mf_lambda_entry *function);  // after in_flight or waiters went down
+void mf_lambda_entry_touch_counters(mf_lambda_cache *functions, mf_lambda_entry *function);
+void mf_lambda_cache_flush(mf_lambda_cache *functions);    // writes the counters that changed
+void mf_lambda_cache_deinit(mf_lambda_cache *functions);
+
+// The row, a new reference; *row NULL: there is none.
+bool mf_row_load(mf_store *store, mf_str key, json_t **row, mf_error *err) MF_MUST_CHECK;
+// Writes the row (a new revision when `changes_code_or_limits`), and brings the cached struct up to date at once. `done` as in
+// mf_store_commit; when the commit fails the cached struct is dropped. extra: further writes of the same commit.
+bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra, mf_store_done *done,
+                 void *context, mf_error *err) MF_MUST_CHECK;
+bool mf_row_delete(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
+void mf_lambda_entry_drop(mf_lambda_cache *functions, mf_str key);  // the next use reads the store again
+json_t *mf_row_configuration(const json_t *row);             // borrowed
+void mf_row_new_revision(json_t *row);                       // for the host: instances of the old one retire
+
+bool mf_counters_load(mf_store *store, mf_str key, mf_counters *counters, mf_error *err) MF_MUST_CHECK;
+json_t *mf_counters_json(const mf_counters *counters);
+
+bool mf_blob_id_parse(const json_t *hex, mf_blob_id *id);
+json_t *mf_blob_id_json(const mf_blob_id *id);
+#endif

@@ -1,0 +1,113 @@
+// What the parts of the service share.
+#ifndef MF_SERVICES_LAMBDA_INTERNAL_H
+#define MF_SERVICES_LAMBDA_INTERNAL_H
+
+#include "function.h"
+#include "lambda.h"
+#include "names.h"
+#include "reply.h"
+#include "shapes.h"
+#include "validate.h"
+
+#define MF_DEFAULT_UNZIPPED UINT64_C(262144000)
+enum { MF_ZIPPED_LIMIT = 52428800, MF_CREATE_LIMIT = 70167211, MF_INVOKE_LIMIT = 6291456, MF_JSON_LIMIT = 1 << 20,
+       MF_UNRESERVED_MINIMUM = 100, MF_ACCOUNT_CONCURRENCY = 1000 };
+#define MF_LIMIT_ERROR(limit, name) "Request must be smaller than " #limit " bytes for the " name " operation"
+
+// One request to an operation, while its handler runs. Everything is in the request's arena but body and row.
+typedef struct mf_operation_call {
+  struct mf_lambda *lambda;
+  const struct mf_operation *operation;
+  mf_http_request *http;
+  mf_arena *arena;
+  mf_str region;
+  mf_str name_text;         // FunctionName as sent, decoded
+  mf_str name;              // the bare name
+  mf_str qualifier;         // "" if none
+  mf_str key;               // "region/name"
+  json_t *body;             // the request's JSON, NULL when the operation has none; borrowed by the handler
+  struct mf_upload *upload; // Create/UpdateFunctionCode: where the package is in the body
+} mf_operation_call;
+
+typedef struct mf_operation {
+  const char *name, *method, *path;
+  int status;
+  const mf_shape *input;
+  void (*handle)(mf_operation_call *call);  // NULL: unsupported
+} mf_operation;
+extern const mf_operation mf_operations[];
+extern const uint32_t mf_n_operations;
+
+typedef struct mf_operation_context {  // what wire hands back to us
+  struct mf_lambda *lambda;
+  const mf_operation *operation;
+} mf_operation_context;
+
+typedef struct mf_region_reservation {
+  char region[32];
+  int64_t reserved;
+} mf_region_reservation;
+enum { MF_MAX_REGIONS = 64 };
+
+struct mf_lambda {
+  mf_lambda_env env;
+  mf_lambda_cache functions;
+  mf_name_patterns patterns;
+  mf_operation_context *contexts;      // one for each operation
+  struct mf_invoking *free_invocations;
+  struct mf_log_wait *log_waits;
+  mf_region_reservation reservations[MF_MAX_REGIONS];
+  uint32_t n_regions;
+  uint32_t rebuilding;                 // background compilations of stale images under way
+  mf_timer flush;
+  uint8_t download_key[MF_SHA256_BYTES];
+};
+
+// operations.c
+const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str *name);  // name: FunctionName as in the path, encoded
+void mf_operation_handle(mf_http_request *http, const mf_principal *principal, void *context);
+void mf_operation_too_large(mf_http_request *http, void *context);
+
+// helpers of the handlers
+void mf_not_found(mf_operation_call *call, mf_str qualifier);  // 404 "Function not found: ARN[:qualifier]"
+char *mf_function_arn(mf_arena *arena, mf_str region, mf_str name, const char *suffix);  // suffix "" or ":$LATEST"
+// The row of the call's function; NULL: an answer was sent.
+json_t *mf_require_row(mf_operation_call *call);
+// false: an answer was sent, because the function is Pending or an update is under way.
+bool mf_require_idle(mf_operation_call *call, const json_t *row);
+bool mf_require_revision(mf_operation_call *call, const json_t *row);
+
+// configuration.c
+json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix, const json_t *row, bool in_list);
+void mf_keep_members(const mf_shape *shape, const json_t *body, json_t *configuration);
+// false: an answer was sent.
+bool mf_check_configuration(mf_operation_call *call, const json_t *body);
+void mf_touch_configuration(json_t *row);                      // LastModified and RevisionId
+void mf_set_member(json_t *object, const char *name, const char *text);  // NULL: removes it
+
+// handlers
+void mf_handle_Invoke(mf_operation_call *call);
+void mf_handle_CreateFunction(mf_operation_call *call);
+void mf_handle_ListFunctions(mf_operation_call *call);
+void mf_handle_GetFunction(mf_operation_call *call);
+void mf_handle_DeleteFunction(mf_operation_call *call);
+void mf_handle_GetFunctionConfiguration(mf_operation_call *call);
+void mf_handle_UpdateFunctionConfiguration(mf_operation_call *call);
+void mf_handle_UpdateFunctionCode(mf_operation_call *call);
+void mf_handle_PutFunctionConcurrency(mf_operation_call *call);
+void mf_handle_GetFunctionConcurrency(mf_operation_call *call);
+void mf_handle_DeleteFunctionConcurrency(mf_operation_call *call);
+
+// invoke.c: the short way in, without an operation call
+void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void *context);
+void mf_invoke_too_large(mf_http_request *http, void *context);
+void mf_invocations_free(mf_lambda *lambda);
+
+// concurrency.c
+int64_t *mf_reserved_in(mf_lambda *lambda, mf_str key);  // of the key's region; NULL: too many regions
+
+// own.c
+bool mf_own_route(mf_lambda *lambda, mf_http_request *http, mf_route_result *result);
+void mf_log_waits_wake(mf_lambda *lambda, mf_str key);
+void mf_log_waits_end(mf_lambda *lambda);
+#endif

@@ -1,0 +1,214 @@
+// Invoke. The short way: a bare name, no query: no JSON, no database, no allocation of ours; a call's struct comes from a list of
+// used ones. Everything else (ARNs, qualifiers, wrong names) goes the way of all operations and ends here.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "deploy.h"
+#include "internal.h"
+#include "report.h"
+
+enum { NAME_LENGTH = 64, KEY_BYTES = 256, LOG_RESULT_BYTES = 4 * ((MF_REPORT_BYTES + 2) / 3) + 4 };
+
+typedef struct mf_invoking {
+  mf_lambda_call call;
+  mf_lambda *lambda;
+  mf_lambda_entry *function;
+  mf_http_request *http;   // NULL: the client is gone or has been answered
+  bool wants_log, done;
+  struct mf_invoking *next_free;
+} mf_invoking;
+
+static mf_invoking *take(mf_lambda *lambda) {
+  mf_invoking *i = lambda->free_invocations;
+  if (i) lambda->free_invocations = i->next_free;
+  else i = malloc(sizeof *i);
+  return i;
+}
+
+// Both the caller's request and the invocation have ended.
+static void give_back(mf_invoking *i) {
+  i->next_free = i->lambda->free_invocations;
+  i->lambda->free_invocations = i;
+}
+
+void mf_invocations_free(mf_lambda *lambda) {
+  while (lambda->free_invocations) {
+    mf_invoking *i = lambda->free_invocations;
+    lambda->free_invocations = i->next_free;
+    free(i);
+  }
+}
+
+// ---- the answer ----
+static uint32_t trace_id(const mf_invoking *i, char out[96]) {
+  uint32_t seconds = (uint32_t)(mf_wall_ns() / MF_NS_PER_S);
+  const char *id = i->call.request_id;  // 8-4-4-4-12 hex digits; 24 of them and 16 of them
+  return (uint32_t)snprintf(out, 96, "Root=1-%08x-%.8s%.4s%.12s;Parent=%.8s%.4s%.4s;Sampled=0", seconds, id, id + 9, id + 24, id, id + 14,
+                            id + 19);
+}
+
+static void answer(mf_invoking *i, mf_str log) {
+  char encoded[LOG_RESULT_BYTES], trace[96];
+  mf_header headers[6];
+  uint32_t n = 0;
+  headers[n++] = (mf_header){"Content-Type", MF_STR("application/json")};
+  headers[n++] = (mf_header){"X-Amz-Executed-Version", MF_STR("$LATEST")};
+  headers[n++] = (mf_header){"X-Amzn-Trace-Id", {trace, trace_id(i, trace)}};
+  headers[n++] = (mf_header){"X-Amzn-Remapped-Content-Length", MF_STR("0")};
+  if (i->call.function_error) headers[n++] = (mf_header){"X-Amz-Function-Error", mf_str_from(i->call.function_error)};
+  if (i->wants_log) headers[n++] = (mf_header){"X-Amz-Log-Result", {encoded, mf_base64_encode((mf_slice){log.data, log.len}, encoded)}};
+  mf_respond(i->http, 200, headers, n, i->call.response, NULL, NULL);
+}
+
+static void count(mf_invoking *i) {
+  mf_counters *counters = &i->function->counters;
+  counters->invocations++;
+  counters->errors += i->call.function_error != NULL;
+  counters->cold_starts += i->call.cold;
+  counters->billed_ms += (uint64_t)mf_report_billed_ms(&i->call);
+  mf_lambda_entry_touch_counters(&i->lambda->functions, i->function);
+}
+
+static void finish(mf_invoking *i) {
+  char log[MF_REPORT_BYTES];
+  mf_lambda_entry *function = i->function;
+  if (i->call.status && strcmp(i->call.status, "timeout") == 0)
+    i->call.duration_ns = (int64_t)function->spec.timeout_ms * MF_NS_PER_MS;  // exactly, as Lambda says it
+  mf_str text = {log, mf_report_format(&i->call, function->spec.memory_mb, log)};
+  mf_store_log(i->lambda->env.store, function->spec.key, text);
+  count(i);
+  if (i->http) answer(i, text);
+  if (function->waiters > 0) mf_log_waits_wake(i->lambda, function->spec.key);
+}
+
+static void done(mf_lambda_call *call) {
+  mf_invoking *i = call->data;
+  mf_lambda *lambda = i->lambda;
+  mf_lambda_entry *function = i->function;
+  i->done = true;
+  if (call->throttled) {
+    function->counters.throttles++;
+    mf_lambda_entry_touch_counters(&lambda->functions, function);
+    if (i->http) mf_refuse_throttled(i->http, call->throttle_reason);
+  } else if (call->failed) {
+    if (call->image_lost && !function->stale && !function->deleted) mf_deploy_rebuild(lambda, function);
+    if (i->http) mf_refuse(i->http, call->image_lost ? 503 : 500, "ServiceException", "%s", call->message);
+  } else {
+    finish(i);
+  }
+  lambda->env.release(lambda->env.context, call);
+  function->in_flight--;
+  mf_lambda_entry_unpin(&lambda->functions, function);
+  if (!i->http) give_back(i);  // else when its request ends
+}
+
+static void request_ended(mf_http_request *http, void *data, bool answered) {
+  (void)http;
+  (void)answered;
+  mf_invoking *i = data;
+  i->http = NULL;
+  if (i->done) give_back(i);
+  else i->lambda->env.cancel(i->lambda->env.context, &i->call);
+}
+
+// ---- the request ----
+static bool is_runnable(mf_http_request *http, const mf_lambda_entry *function) {
+  static const char *const names[] = {"Pending", "Active", "Failed"};
+  if (function->state != MF_STATE_ACTIVE || !function->has_image) {
+    mf_refuse(http, 409, "ResourceConflictException",
+              "The operation cannot be performed at this time. The function is currently in the following state: %s", names[function->state]);
+    return false;
+  }
+  if (!function->stale) return true;
+  mf_refuse(http, 503, "ServiceException", "The function's model is being compiled for this machine and this version of Mayfly. Try again.");
+  return false;
+}
+
+static void start(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *function, bool wants_log) {
+  uint64_t len;
+  mf_invoking *i = take(lambda);
+  if (!i) {
+    mf_refuse(http, 500, "ServiceException", "out of memory");
+    return;
+  }
+  *i = (mf_invoking){.lambda = lambda, .function = function, .http = http, .wants_log = wants_log};
+  i->call.payload = mf_request_body(http, &i->call.payload_fd, &len);
+  if (i->call.payload_fd >= 0) i->call.payload.len = (size_t)len;
+  i->call.done = done;
+  i->call.data = i;
+  memcpy(i->call.request_id, mf_request_id(http), MF_UUID_TEXT + 1);
+  mf_request_set_data(http, i);
+  mf_request_on_end(http, request_ended);
+  function->in_flight++;
+  lambda->env.invoke(lambda->env.context, &function->spec, &i->call);
+}
+
+// One of the values of an enumeration in a header; 0: absent, -1: none of them (an answer was sent).
+static int choice(mf_http_request *http, const char *header, const char *member, const char *const *values, int n_values, const char *listed) {
+  mf_str given = mf_request_header(http, header);
+  if (given.len == 0) return 0;
+  for (int i = 0; i < n_values; i++)
+    if (mf_str_is(given, values[i])) return i;
+  mf_refuse(http, 400, "ValidationException",
+            "1 validation error detected: Value '%.*s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [%s]",
+            (int)MF_MIN(given.len, (size_t)256), given.data, member, listed);
+  return -1;
+}
+
+static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str region, mf_str name, mf_str key) {
+  static const char *const types[] = {"RequestResponse", "DryRun", "Event"}, *const log_types[] = {"None", "Tail"};
+  mf_error err;
+  mf_lambda_entry *function;
+  int type = choice(http, "x-amz-invocation-type", "invocationType", types, 3, "Event, RequestResponse, DryRun");
+  int log_type = type < 0 ? -1 : choice(http, "x-amz-log-type", "logType", log_types, 2, "None, Tail");
+  if (type < 0 || log_type < 0) return;
+  if (!mf_lambda_entry_find(&lambda->functions, key, &function, &err))
+    mf_refuse_error(http, &err);
+  else if (!function)
+    mf_refuse(http, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s:$LATEST",
+              MF_STR_ARG(region), MF_STR_ARG(name));
+  else if (type == 2)
+    mf_refuse(http, 501, "NotImplementedException", "InvocationType Event is not supported by this version of Mayfly");
+  else if (is_runnable(http, function)) {
+    if (type == 1) mf_respond_json(http, 204, NULL);
+    else start(lambda, http, function, log_type == 1);
+  }
+}
+
+void mf_handle_Invoke(mf_operation_call *call) {
+  if (call->qualifier.len > 0 && !mf_str_is(call->qualifier, "$LATEST")) mf_not_found(call, call->qualifier);
+  else invoke(call->lambda, call->http, call->region, call->name, call->key);
+}
+
+// The name in "/2015-03-31/functions/NAME/invocations" when nothing about it needs looking into; "" otherwise.
+static mf_str plain_name(mf_http_request *http) {
+  const mf_str before = MF_STR("/2015-03-31/functions/"), after = MF_STR("/invocations");
+  mf_str target = mf_request_target(http);
+  if (mf_request_query(http).len > 0 || !mf_str_starts(target, before) || !mf_str_ends(target, after)) return MF_STR("");
+  if (target.len <= before.len + after.len || target.len > before.len + after.len + NAME_LENGTH) return MF_STR("");
+  mf_str name = {target.data + before.len, target.len - before.len - after.len};
+  for (size_t i = 0; i < name.len; i++)
+    if (memchr(":/%.", name.data[i], 4) || name.data[i] <= ' ') return MF_STR("");
+  return name;
+}
+
+void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void *data) {
+  const mf_operation_context *context = data;
+  char key[KEY_BYTES];
+  mf_str name = plain_name(http);
+  if (name.len == 0 || name.len + principal->region.len + 1 >= sizeof key) {
+    mf_operation_handle(http, principal, data);
+    return;
+  }
+  size_t len = principal->region.len;
+  memcpy(key, principal->region.data, len);
+  key[len++] = '/';
+  memcpy(key + len, name.data, name.len);
+  invoke(context->lambda, http, principal->region, name, (mf_str){key, len + name.len});
+}
+
+void mf_invoke_too_large(mf_http_request *http, void *data) {
+  (void)data;
+  mf_refuse(http, 413, "RequestEntityTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation",
+            MF_INVOKE_LIMIT);
+}

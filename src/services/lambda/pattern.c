@@ -1,0 +1,68 @@
+// Translating and matching. Patterns are compiled for each use: this is for requests that change functions, not for invocations.
+#include "pattern.h"
+
+#include <stdlib.h>
+
+#define NOT_AFTER_DOT "(?<!\\.)$"
+
+// p is behind '['. A '-' that no longer can make a range goes to the end, where POSIX takes it literally.
+static const char *translate_bracket(const char *p, mf_buf *out) {
+  bool dash = false, in_range = false;
+  mf_buf_text(out, "[");
+  if (*p == '^') mf_buf_append(out, p++, 1);
+  for (; *p && *p != ']'; p++) {
+    bool is_range = p[0] != '\\' && p[1] == '-' && p[2] && p[2] != ']' && p[2] != '\\' && !in_range;
+    if (*p == '-') dash = true;
+    else if (*p == '\\' && p[1] == 's') mf_buf_text(out, "[:space:]"), p++;
+    else if (*p == '\\' && p[1] == '-') dash = true, p++;
+    else if (*p == '\\') mf_buf_append(out, ++p, 1);
+    else if (is_range) mf_buf_append(out, p, 3), p += 2;
+    else mf_buf_append(out, p, 1);
+    in_range = false;
+  }
+  mf_buf_text(out, dash ? "-]" : "]");
+  return *p ? p + 1 : p;
+}
+
+static void translate(const char *p, mf_buf *out) {
+  mf_buf_text(out, "^(");
+  while (*p) {
+    if (strcmp(p, NOT_AFTER_DOT) == 0) break;
+    if (*p == '[') {
+      p = translate_bracket(p + 1, out);
+    } else if (*p == '\\' && p[1] == 'd') {
+      mf_buf_text(out, "[0-9]");
+      p += 2;
+    } else if (*p == '\\') {
+      mf_buf_append(out, p, 2);
+      p += 2;
+    } else {
+      mf_buf_append(out, p++, 1);
+    }
+  }
+  mf_buf_append(out, ")$", 3);  // with its NUL
+}
+
+bool mf_pattern_compile(const char *pattern, regex_t *regex) {
+  mf_buf text = {0};
+  translate(pattern, &text);
+  bool ok = !text.failed && regcomp(regex, text.data, REG_EXTENDED) == 0;
+  mf_buf_deinit(&text);
+  return ok;
+}
+
+bool mf_pattern_matches(const char *pattern, mf_str text) {
+  regex_t regex;
+  if (memchr(text.data, 0, text.len)) return false;
+  if (mf_str_ends(mf_str_from(pattern), MF_STR(NOT_AFTER_DOT)) && mf_str_ends(text, MF_STR("."))) return false;
+  if (!mf_pattern_compile(pattern, &regex)) return false;
+  char *copy = malloc(text.len + 1);
+  if (copy) {
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = 0;
+  }
+  bool ok = copy && regexec(&regex, copy, 0, NULL, 0) == 0;
+  free(copy);
+  regfree(&regex);
+  return ok;
+}

@@ -1,0 +1,12 @@
+// AWS's regular expressions (java.util.regex) on top of POSIX extended ones: \d, \s and escapes in brackets are translated, the one
+// look-behind that AWS's model has, (?<!\.)$, is checked by hand.
+#ifndef MF_SERVICES_LAMBDA_PATTERN_H
+#define MF_SERVICES_LAMBDA_PATTERN_H
+
+#include <regex.h>
+
+#include "base/base.h"
+
+bool mf_pattern_compile(const char *pattern, regex_t *regex);  // anchored at both ends; groups move by one
+bool mf_pattern_matches(const char *pattern, mf_str text);
+#endif
