@@ -1,5 +1,10 @@
 // What real workers and compilers run: the pipeline's responder and its package compiler. The only file of this module that calls them.
+#include <jansson.h>
+
 #include "host.h"
+
+// jansson reads /dev/urandom when the first object is made.
+static void prepare(void) { json_object_seed(0); }
 
 static void *create(mf_slice image_bytes, void *memory, size_t bytes, mf_error *err) {
   static mf_arena arena;  // one image in the life of a worker
@@ -17,6 +22,6 @@ static int64_t plan_ns(const void *responder) { return mf_responder_plan_ns(resp
 static size_t peak_bytes(const void *responder) { return mf_responder_peak_bytes(responder); }
 
 const mf_host_functions mf_host_pipeline_functions = {
-    .create = create, .answer = answer, .plan_ns = plan_ns, .peak_bytes = peak_bytes, .compile = mf_package_compile};
+    .prepare = prepare, .create = create, .answer = answer, .plan_ns = plan_ns, .peak_bytes = peak_bytes, .compile = mf_package_compile};
 
 int mf_keeper_run(mf_front_fn *front, void *context) { return mf_keeper_run_with(&mf_host_pipeline_functions, front, context); }

@@ -88,7 +88,7 @@ static const struct {
 // ---- limits ----
 
 static const struct {
-  int resource;
+  __rlimit_resource_t resource;
   rlim_t worker, compiler, command;
 } limits[] = {
     {RLIMIT_CORE, 0, 0, 0},
@@ -220,7 +220,7 @@ const char *mf_sandbox_detach(pid_t parent, const int *fds, uint32_t n_fds) {
   return NULL;
 }
 
-static bool limit(int resource, rlim_t value) {
+static bool limit(__rlimit_resource_t resource, rlim_t value) {
   struct rlimit now;
   if (getrlimit(resource, &now) != 0) return false;
   if (now.rlim_max < value) value = now.rlim_max;  // an ordinary user cannot raise it

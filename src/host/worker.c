@@ -83,13 +83,14 @@ static void fault_in_stack(void) {
 
 // Low priority: whoever computes now goes first. Only root may take its priority back afterwards.
 static void prepare_slowly(struct worker *worker) {
+  const int priority = getpriority(PRIO_PROCESS, 0);
   const bool nice = geteuid() == 0 && setpriority(PRIO_PROCESS, 0, 19) == 0;
   fault_in(worker->arena, worker->arena_bytes);
   dl_iterate_phdr(fault_in_program, NULL);
   fault_in_stack();
   fault_in(worker->mailbox.request, 4096);
   fault_in(worker->mailbox.response, 4096);
-  if (nice) setpriority(PRIO_PROCESS, 0, 0);
+  if (nice) setpriority(PRIO_PROCESS, 0, priority);
 }
 
 // ---- answering ----

@@ -267,7 +267,10 @@ static bool work(void *context, int out, mf_error *err) {
     return pread(work->fd, text, 5, 0) == 5 && strcmp(text, "hello") == 0 ? true : mf_fail(err, MF_Io, "read '%s'", text);
   if (strcmp(work->what, "fail") == 0) return mf_fail(err, MF_InvalidModel, "node 7");
   if (strcmp(work->what, "crash") == 0) abort();
-  if (strcmp(work->what, "eat") == 0) return malloc((size_t)1 << 30) ? true : mf_fail(err, MF_OutOfMemory, "no memory");
+  if (strcmp(work->what, "eat") == 0) {
+    char *volatile memory = malloc((size_t)1 << 30);
+    return memory ? true : mf_fail(err, MF_OutOfMemory, "no memory");
+  }
   if (strcmp(work->what, "open") == 0) return open("/etc/passwd", O_RDONLY) >= 0;
   if (strcmp(work->what, "socket") == 0) return socket(AF_INET, SOCK_STREAM, 0) >= 0;
   return fcntl(STDERR_FILENO, F_GETFD) >= 0;
