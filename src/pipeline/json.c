@@ -112,7 +112,7 @@ static bool skip_scalar(mf_json *json, mf_error *err) {
   if (c == '"') return mf_json_string(json, &text, err);
   if (mf_json_word(json, "true") || mf_json_word(json, "false") || mf_json_word(json, "null")) return true;
   const char *end = mf_decimal_read(json->at, json->end, &number);
-  if (!end) return mf_json_fail(json, "a value", err);
+  if (!end) return mf_json_fail(json, c == 'N' || c == 'I' ? "a value (\"NaN\" and \"Infinity\" stand in quotes)" : "a value", err);
   json->at = end;
   return true;
 }

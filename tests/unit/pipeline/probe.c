@@ -53,5 +53,6 @@ int main(int argc, char **argv) {
   if (strcmp(what, "double-text") == 0) return double_text();
   if (strcmp(what, "text-float") == 0) return text_number(true);
   if (strcmp(what, "text-double") == 0) return text_number(false);
+  if (strcmp(what, "answer") == 0 && argc > 2) return probe_answer(argc, argv);
   return probe_picture(argc, argv);
 }
