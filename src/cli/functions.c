@@ -18,7 +18,7 @@ static bool ask_about(const cli_server *server, const char *method, const char *
 int mf_cli_ls(int argc, char **argv) {
   static const cli_column columns[] = {
       {"NAME", "name", false},          {"STATE", "state", false},         {"MEMORY MB", "memory_mb", true},
-      {"IDLE", "idle", true},           {"BUSY", "busy", true},            {"CALLS", "invocations", true},
+      {"IDLE", "instances_idle", true}, {"BUSY", "instances_busy", true},           {"CALLS", "invocations", true},
       {"COLD", "cold_starts", true},    {"ERRORS", "errors", true},        {"THROTTLED", "throttles", true},
       {"BILLED MS", "billed_ms", true}, {"CHANGED", "last_modified", false}};
   cli_server server = {0};

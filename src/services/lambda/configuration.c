@@ -232,16 +232,12 @@ static void update_stored(void *context, const mf_error *err) {
   free(u);
 }
 
-// MemorySize and Timeout become the user's; what they were before stands in "rollback" until the update is known to work.
+// MemorySize and Timeout become the user's; what they were comes back when the model turns out to need more.
 static void apply_update(const mf_operation_call *call, json_t *row) {
-  json_t *configuration = mf_row_configuration(row);
-  if (json_is_integer(json_object_get(call->body, "MemorySize"))) {
-    json_object_set_new(row, "rollback", json_pack("{s:O,s:b}", "MemorySize", json_object_get(configuration, "MemorySize"), "memory_told",
-                                                   json_is_true(json_object_get(row, "memory_told"))));
-    json_object_set_new(row, "memory_told", json_true());
-  }
+  mf_deploy_remember_limits(row);
+  if (json_is_integer(json_object_get(call->body, "MemorySize"))) json_object_set_new(row, "memory_told", json_true());
   if (json_is_integer(json_object_get(call->body, "Timeout"))) json_object_set_new(row, "timeout_told", json_true());
-  mf_keep_members(call->operation->input, call->body, configuration);
+  mf_keep_members(call->operation->input, call->body, mf_row_configuration(row));
   mf_deploy_begin_update(row);
 }
 

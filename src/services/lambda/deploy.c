@@ -23,6 +23,23 @@ void mf_deploy_begin_update(json_t *row) {
   mf_touch_configuration(row);
 }
 
+void mf_deploy_remember_limits(json_t *row) {
+  const json_t *configuration = mf_row_configuration(row);
+  json_object_set_new(row, "rollback",
+                      json_pack("{s:O,s:O,s:b,s:b}", "MemorySize", json_object_get(configuration, "MemorySize"), "Timeout",
+                                json_object_get(configuration, "Timeout"), "memory_told", json_is_true(json_object_get(row, "memory_told")),
+                                "timeout_told", json_is_true(json_object_get(row, "timeout_told"))));
+}
+
+static void roll_back_limits(json_t *row) {
+  json_t *rollback = json_object_get(row, "rollback"), *configuration = mf_row_configuration(row);
+  if (!rollback) return;
+  json_object_set(configuration, "MemorySize", json_object_get(rollback, "MemorySize"));
+  json_object_set(configuration, "Timeout", json_object_get(rollback, "Timeout"));
+  json_object_set(row, "memory_told", json_object_get(rollback, "memory_told"));
+  json_object_set(row, "timeout_told", json_object_get(rollback, "timeout_told"));
+}
+
 static void set_active(json_t *row) {
   json_t *configuration = mf_row_configuration(row);
   mf_set_member(configuration, "State", "Active");
@@ -74,7 +91,6 @@ void mf_deploy_finish_update(mf_lambda *lambda, mf_str key) {
   char reason[REASON_BYTES];
   if (!mf_row_load(lambda->env.store, key, &row, &err) || !row) return;
   if (!json_object_get(row, "deploy") && is_state(row, "LastUpdateStatus", "InProgress")) {
-    const json_t *rollback = json_object_get(row, "rollback");
     uint32_t needed = (uint32_t)json_integer_value(json_object_get(json_object_get(row, "image"), "memory_needed"));
     if (memory_suffices(row, needed, reason)) {
       json_t *configuration = mf_row_configuration(row);
@@ -83,8 +99,7 @@ void mf_deploy_finish_update(mf_lambda *lambda, mf_str key) {
       mf_set_member(configuration, "LastUpdateStatusReasonCode", NULL);
     } else {
       set_update_failed(row, reason, "InvalidConfiguration");
-      json_object_set(mf_row_configuration(row), "MemorySize", json_object_get(rollback, "MemorySize"));
-      json_object_set(row, "memory_told", json_object_get(rollback, "memory_told"));
+      roll_back_limits(row);
     }
     json_object_del(row, "rollback");
     save(lambda, key, row, NULL, 0);
@@ -151,6 +166,7 @@ static void reject(json_t *row, const char *reason, const char *code, bool rebui
   json_t *configuration = mf_row_configuration(row), *deploy = json_object_get(row, "deploy");
   if (deploy) {  // the code that serves is what it was
     set_update_failed(row, reason, code);
+    roll_back_limits(row);
     json_object_set(configuration, "CodeSha256", json_object_get(deploy, "CodeSha256"));
     json_object_set(configuration, "CodeSize", json_object_get(deploy, "CodeSize"));
   }
@@ -166,6 +182,7 @@ static void apply(compilation *c, json_t *row, const mf_lambda_compiled *result)
   bool ok = result->ok && accept(c->lambda, row, result, reason);
   if (!ok) reject(row, reason, result->ok ? "InvalidConfiguration" : code, c->rebuild);
   json_object_del(row, "deploy");
+  json_object_del(row, "rollback");
   const mf_write description = {MF_TABLE_descriptions, key, {result->description.data, result->description.len}};
   save(c->lambda, key, row, &description, ok && result->description.len > 0 ? 1 : 0);
 }

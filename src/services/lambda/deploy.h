@@ -6,6 +6,8 @@
 
 void mf_deploy_begin_create(json_t *row);           // State Pending
 void mf_deploy_begin_update(json_t *row);           // LastUpdateStatus InProgress
+// Keeps MemorySize and Timeout, and who set them, in "rollback": they come back when the update fails.
+void mf_deploy_remember_limits(json_t *row);
 // A configuration update is on disk: Successful, or Failed when the memory does not suffice.
 void mf_deploy_finish_update(mf_lambda *lambda, mf_str key);
 // Compiles what the row waits for (a new function, new code, or a stale image). The outcome goes into the row.

@@ -64,7 +64,7 @@ struct mf_lambda {
 };
 
 // operations.c
-const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str *name);  // name: FunctionName as in the path, encoded
+const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_str *name);  // name: FunctionName as in the path
 void mf_operation_handle(mf_http_request *http, const mf_principal *principal, void *context);
 void mf_operation_too_large(mf_http_request *http, void *context);
 

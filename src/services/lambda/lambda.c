@@ -69,7 +69,7 @@ static uint64_t body_limit(const mf_lambda *lambda, const mf_operation *operatio
 bool mf_lambda_route(mf_lambda *lambda, mf_http_request *http, mf_route_result *result) {
   mf_str name;
   if (mf_str_starts(mf_request_target(http), MF_STR("/_mayfly/"))) return mf_own_route(lambda, http, result);
-  const mf_operation *operation = mf_operation_match(mf_request_method(http), mf_request_target(http), &name);
+  const mf_operation *operation = mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &name);
   if (!operation) {
     *result = (mf_route_result){.handle = unknown_operation, .context = lambda, .max_body_bytes = MF_JSON_LIMIT};
     return true;

@@ -24,18 +24,18 @@ static mf_str next_segment(mf_str *rest) {
   return segment;
 }
 
-// A query in the table's path ("?find=LayerVersion") tells operations apart that share one; none of them is supported, so the first
-// counts and the query is not looked at.
-static mf_str table_path(const mf_operation *operation) {
-  mf_str path = mf_str_from(operation->path);
-  const char *query = strchr(operation->path, '?');
-  if (query) path.len = (size_t)(query - operation->path);
-  return path;
+// A query in the table's path ("?find=LayerVersion") tells operations apart that share one; it may stand anywhere in the request's.
+static bool split_path(const mf_operation *operation, mf_str query, mf_str *path) {
+  const char *wanted = strchr(operation->path, '?');
+  *path = mf_str_from(operation->path);
+  if (!wanted) return true;
+  path->len = (size_t)(wanted - operation->path);
+  return query.len > 0 && memmem(query.data, query.len, wanted + 1, strlen(wanted + 1)) != NULL;
 }
 
-static bool matches(const mf_operation *operation, mf_str method, mf_str target, mf_str *name) {
-  mf_str pattern = table_path(operation);
-  if (!mf_str_is(method, operation->method)) return false;
+static bool matches(const mf_operation *operation, mf_str method, mf_str target, mf_str query, mf_str *name) {
+  mf_str pattern;
+  if (!mf_str_is(method, operation->method) || !split_path(operation, query, &pattern)) return false;
   if (mf_str_ends(target, MF_STR("/"))) target.len--;  // botocore ends some paths with a slash, the JavaScript SDK none
   while (pattern.len > 0) {
     mf_str want = next_segment(&pattern);
@@ -48,10 +48,10 @@ static bool matches(const mf_operation *operation, mf_str method, mf_str target,
   return target.len == 0;
 }
 
-const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str *name) {
+const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_str *name) {
   *name = MF_STR("");
   for (uint32_t i = 0; i < mf_n_operations; i++)
-    if (matches(&mf_operations[i], method, target, name)) return &mf_operations[i];
+    if (matches(&mf_operations[i], method, target, query, name)) return &mf_operations[i];
   return NULL;
 }
 
@@ -218,7 +218,7 @@ void mf_operation_handle(mf_http_request *http, const mf_principal *principal, v
     return;
   }
   call.region = mf_str_copy(call.arena, principal->region);
-  mf_operation_match(mf_request_method(http), mf_request_target(http), &name);
+  mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &name);
   if (!mf_lambda_decode(call.arena, name, &call.name_text)) {
     mf_refuse(http, 400, "ValidationException", "1 validation error detected: the function name is not well encoded");
     return;

@@ -51,6 +51,7 @@ static bool number_parameter(mf_http_request *http, const char *name, long least
 // ---- PUT /_mayfly/functions/NAME ----
 static void set_told(json_t *row, const mf_package_put *put) {
   json_t *configuration = mf_row_configuration(row);
+  mf_deploy_remember_limits(row);
   if (put->memory_mb > 0) {
     json_object_set_new(configuration, "MemorySize", json_integer((json_int_t)put->memory_mb));
     json_object_set_new(row, "memory_told", json_true());
@@ -117,8 +118,8 @@ static mf_counters counters_of(mf_lambda *lambda, mf_str key) {
 static void add_instances(mf_lambda *lambda, mf_str key, json_t *out) {
   uint32_t idle = 0, busy = 0, queued = 0;
   lambda->env.instances(lambda->env.context, key, &idle, &busy, &queued);
-  json_object_set_new(out, "idle", json_integer(idle));
-  json_object_set_new(out, "busy", json_integer(busy));
+  json_object_set_new(out, "instances_idle", json_integer(idle));
+  json_object_set_new(out, "instances_busy", json_integer(busy));
   json_object_set_new(out, "queued", json_integer(queued));
 }
 

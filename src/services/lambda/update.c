@@ -50,14 +50,15 @@ static void begin_update(json_t *row, const mf_package_put *put) {
 void mf_update_row(mf_package_put *put, json_t *row) {
   mf_error err;
   mf_str key = mf_str_from(put->key), name = mf_lambda_name_of(key), region = {put->key, key.len - name.len - 1};
-  begin_update(row, put);
-  json_t *answer = mf_configuration_json(region, name, "", row, false);
-  if (put->dry_run) {
-    mf_reply_json(put->reply, 200, answer);
+  if (put->dry_run) {  // as it would be, with nothing under way
+    mf_set_code(row, &put->id, put->bytes);
+    mf_reply_json(put->reply, 200, mf_configuration_json(region, name, "", row, false));
     json_decref(row);
     mf_package_free(put);
     return;
   }
+  begin_update(row, put);
+  json_t *answer = mf_configuration_json(region, name, "", row, false);
   mf_code_change *change = mf_code_change_new(put, row, 200, answer);
   if (change && !mf_row_save(&put->lambda->functions, key, row, NULL, 0, updated, change, &err)) updated(change, &err);
 }
@@ -72,7 +73,8 @@ bool mf_is_busy(const json_t *row) {
 
 void mf_refuse_busy(mf_package_put *put) {
   mf_reply_refuse(put->reply, 409, "ResourceConflictException",
-                  "The operation cannot be performed at this time. An update is in progress for resource: %s", put->key);
+                  "The operation cannot be performed at this time. An update is in progress for resource: %.*s",
+                  MF_STR_ARG(mf_lambda_name_of(mf_str_from(put->key))));
   mf_package_free(put);
 }
 
@@ -83,7 +85,8 @@ static void package_stored(mf_package_put *put) {
     mf_reply_error(put->reply, &err);
     mf_package_free(put);
   } else if (!row) {
-    mf_reply_refuse(put->reply, 404, "ResourceNotFoundException", "Function not found: %s", put->key);
+    mf_reply_refuse(put->reply, 404, "ResourceNotFoundException", "Function not found: %.*s",
+                    MF_STR_ARG(mf_lambda_name_of(mf_str_from(put->key))));
     mf_package_free(put);
   } else if (mf_is_busy(row)) {
     json_decref(row);

@@ -1,0 +1,162 @@
+"""Invoke: payloads, headers, logs, errors, limits."""
+import base64
+import concurrent.futures
+import json
+import re
+import time
+
+import botocore.exceptions
+import pytest
+
+from world import create, invoke, scale_model, slow_model, wait_for, zipped
+
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
+@pytest.fixture(scope="module")
+def scale(client):
+    create(client, "scale")
+    return "scale"
+
+
+@pytest.fixture(scope="module")
+def slow(client):
+    create(client, "slow", zipped(slow_model()), Timeout=30)
+    return "slow"
+
+
+def test_answer_and_headers(client, scale):
+    answer, body = invoke(client, scale, {"x": [[1, 2, 3, 4]]})
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    assert (answer["StatusCode"], answer["ExecutedVersion"], json.loads(body)) == (200, "$LATEST", {"y": [[2, 4, 6, 8]]})
+    assert "FunctionError" not in answer and "LogResult" not in answer
+    assert re.fullmatch(UUID, headers["x-amzn-requestid"])
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", headers["x-amzn-trace-id"])
+    assert headers["content-type"] == "application/json"
+
+
+def test_log_tail_of_a_cold_and_a_warm_call(client):
+    create(client, "tail")
+    cold, _ = invoke(client, "tail", {"x": [[1, 2, 3, 4]]}, LogType="Tail")
+    warm, _ = invoke(client, "tail", {"x": [[1, 2, 3, 4]]}, LogType="Tail")
+    for answer, init in ((cold, r"\tInit Duration: (\d+\.\d\d) ms"), (warm, "")):
+        text = base64.b64decode(answer["LogResult"]).decode()
+        request = answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+        match = re.fullmatch(f"START RequestId: {request} Version: \\$LATEST\nEND RequestId: {request}\nREPORT RequestId: {request}\t"
+                             r"Duration: (\d+\.\d\d) ms\tBilled Duration: (\d+) ms\tMemory Size: (\d+) MB\tMax Memory Used: (\d+) MB"
+                             f"{init}\t\n", text)
+        assert match, text
+        duration, billed = float(match[1]) + (float(match[5]) if init else 0), int(match[2])
+        assert billed - 1.02 < duration <= billed + 0.02, text
+        assert 0 < int(match[4]) <= int(match[3])
+
+
+def test_function_errors(client, scale):
+    for payload in ({"wrong": 1}, {"x": [[1, 2, 3]]}, {"x": "text"}, b"\xff\xfe not json", b"{", {"x": [["a", 1, 2, 3]]}):
+        answer, body = invoke(client, scale, payload, LogType="Tail")
+        error = json.loads(body)
+        assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled"), payload
+        assert error["errorType"].startswith("Mayfly.") and error["errorMessage"], payload
+        assert error["errorType"] in base64.b64decode(answer["LogResult"]).decode()
+    assert "x float32[1,4]" in json.loads(invoke(client, scale, {"wrong": 1})[1])["errorMessage"].replace(", ", ",")
+
+
+def test_timeout(client):
+    create(client, "late", zipped(slow_model(900, 400)), Timeout=1)
+    answer, body = invoke(client, "late", {"x": [1]}, LogType="Tail")
+    request = answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-requestid"]
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(body) == {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request} Error: Task timed out after 1.00 seconds"}
+    report = base64.b64decode(answer["LogResult"]).decode().splitlines()[-1]
+    assert "\tDuration: 1000.00 ms\t" in report and report.endswith("\tStatus: timeout")
+
+
+def test_dry_run_event_and_wrong_types(client, scale):
+    answer = client.invoke(FunctionName=scale, InvocationType="DryRun")
+    assert answer["StatusCode"] == 204 and answer["Payload"].read() == b"" and "ExecutedVersion" not in answer
+    for arguments, status, word in (({"InvocationType": "Event"}, 501, "Event"), ({"InvocationType": "Later"}, 400, "invocationType"),
+                                    ({"LogType": "All"}, 400, "logType")):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            client.invoke(FunctionName=scale, **arguments)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status and word in str(caught.value)
+
+
+def test_payload_limit(client, scale):
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        client.invoke(FunctionName=scale, Payload=b" " * 6291457)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert caught.value.response["Error"] == {"Code": "RequestEntityTooLargeException",
+                                              "Message": "Request must be smaller than 6291456 bytes for the InvokeFunction operation"}
+    padded = b'{"x": [[1, 2, 3, 4]]' + b" " * (6291456 - 21) + b"}"
+    assert json.loads(invoke(client, scale, padded)[1]) == {"y": [[2, 4, 6, 8]]}
+
+
+def test_throttling_at_the_reserved_limit(client, slow):
+    client.put_function_concurrency(FunctionName=slow, ReservedConcurrentExecutions=2)
+    try:
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            def call(_):
+                try:
+                    return invoke(client, slow, {"x": [1]})[0]["StatusCode"]
+                except botocore.exceptions.ClientError as error:
+                    return error.response
+            answers = list(pool.map(call, range(8)))
+    finally:
+        client.delete_function_concurrency(FunctionName=slow)
+    refused = [a for a in answers if a != 200]
+    assert 0 < len(refused) <= 6
+    for answer in refused:
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 429
+        assert answer["Error"]["Code"] == "TooManyRequestsException" and answer["Error"]["Message"] == "Rate Exceeded."
+        assert answer["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_reserved_zero_throttles_everything(client):
+    create(client, "none")
+    client.put_function_concurrency(FunctionName="none", ReservedConcurrentExecutions=0)
+    with pytest.raises(client.exceptions.TooManyRequestsException) as caught:
+        invoke(client, "none", {"x": [[1, 2, 3, 4]]})
+    assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_counters_logs_and_instances(server, client):
+    create(client, "counted")
+    for payload in ({"x": [[1, 2, 3, 4]]}, {"x": [[1, 2, 3, 4]]}, {"wrong": 1}):
+        invoke(client, "counted", payload)
+    row = server.rows()["counted"]
+    assert (row["invocations"], row["errors"], row["throttles"], row["cold_starts"]) == (3, 1, 0, 1)
+    assert row["billed_ms"] >= 3 and row["instances_idle"] == 1
+    text = server.run("logs", "counted").stdout.decode()
+    assert text.count("START RequestId") == 3 and text.count("REPORT RequestId") == 3 and "Mayfly.InvalidInput" in text
+    wait_for(lambda: server.rows()["counted"]["instances_idle"] == 0, what="the idle instance to go")
+
+
+def test_calls_while_deploying_updating_and_deleting(server, client):
+    """Callers of one function see answers of the old or the new code, or 404 and 409 around its deletion; nothing else."""
+    create(client, "busy")
+    end = time.monotonic() + 4
+
+    def call():
+        mine, wrong = server.client(), []
+        while time.monotonic() < end:
+            try:
+                body = json.loads(invoke(mine, "busy", {"x": [[1, 1, 1, 1]]})[1])
+                if body["y"][0][0] not in (2, 3):
+                    wrong.append(body)
+            except botocore.exceptions.ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 409):
+                    wrong.append(error.response)
+        return wrong
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(call) for _ in range(4)]
+        step = 0
+        while time.monotonic() < end - 0.5:
+            step += 1
+            client.update_function_code(FunctionName="busy", ZipFile=zipped(scale_model(2 + step % 2)))
+            client.get_waiter("function_updated_v2").wait(FunctionName="busy")
+            if step % 3 == 0:
+                client.delete_function(FunctionName="busy")
+                create(client, "busy")
+        assert [c.result() for c in calls] == [[]] * 4
+    assert step > 2
