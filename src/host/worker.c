@@ -48,20 +48,32 @@ static bool reserve_arena(struct worker *worker, size_t bytes) {
   return open_range(worker->arena, worker->arena + worker->arena_bytes);
 }
 
+// Populating maps the pages; touching them as well fills what a hypervisor keeps beneath (under shadow paging the first touch of a mapped
+// page costs about 1.5 us, 0.2 ms for 6 MB, measured), and is the way of kernels before 5.14.
 static void fault_in(char *memory, size_t bytes) {
-  if (madvise(memory, bytes, MADV_POPULATE_WRITE) == 0) return;
-  for (size_t at = 0; at < bytes; at += 4096) ((volatile char *)memory)[at] = 0;  // a kernel older than 5.14
+  madvise(memory, bytes, MADV_POPULATE_WRITE);
+  for (size_t at = 0; at < bytes; at += 4096) ((volatile char *)memory)[at] = 0;
 }
 
-// The program's own pages: code is shared, the few written ones would be copied during the cold start otherwise.
+static bool is_needed_at_once(const char *name) {
+  return name[0] == '\0' || strstr(name, "/libc.so") || strstr(name, "/libm.so");
+}
+
+static void touch(uintptr_t from, uintptr_t to, bool writable) {
+  if (madvise((void *)from, to - from, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0) return;
+  for (uintptr_t at = from; at < to; at += 4096) (void)*(const volatile char *)at;
+}
+
+// The program's own pages: code is shared, the few written ones would be copied during the cold start otherwise. Libraries that only
+// front needs are left out.
 static int fault_in_program(struct dl_phdr_info *info, size_t size, void *unused) {
   (void)size, (void)unused;
+  if (!is_needed_at_once(info->dlpi_name)) return 0;
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *part = &info->dlpi_phdr[i];
-    if (part->p_type != PT_LOAD) continue;
+    if (part->p_type != PT_LOAD || !(part->p_flags & PF_R)) continue;
     const uintptr_t from = (info->dlpi_addr + part->p_vaddr) & ~(uintptr_t)4095;
-    const uintptr_t to = info->dlpi_addr + part->p_vaddr + part->p_memsz;
-    madvise((void *)from, to - from, part->p_flags & PF_W ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+    touch(from, info->dlpi_addr + part->p_vaddr + part->p_memsz, part->p_flags & PF_W);
   }
   return 0;
 }

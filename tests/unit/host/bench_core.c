@@ -27,6 +27,7 @@ static void make_file(size_t bytes) {
   image_fd = mkstemp(path);
   CHECK(image_fd >= 0, "cannot make %s", path);
   unlink(path);
+  memset(piece, 1, sizeof piece);  // a source that is not faulted in is written in small steps, which makes small folios
   for (size_t done = 0; done < bytes; done += sizeof piece)
     CHECK(write(image_fd, piece, MF_MIN(sizeof piece, bytes - done)) > 0, "cannot write %s", path);
 }
