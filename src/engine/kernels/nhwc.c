@@ -34,6 +34,9 @@ static bool windows(mf_shape_call *call, mf_nhwc_kind kind, mf_error *err) {
   uint32_t n = x->rank - 2;
   if (mf_attr_count(a, MF_NHWC_KERNEL_SHAPE) != n)
     return mf_fail(err, MF_InvalidModel, "kernel_shape has %u dimensions, expected %u", mf_attr_count(a, MF_NHWC_KERNEL_SHAPE), n);
+  int64_t channels;
+  if (kind != MF_NHWC_POOL && !mf_ops_merge_dim(x->dims[x->rank - 1], mf_attr_int(a, MF_NHWC_INPUT_CHANNELS), "the input's channels and the weights'", &channels, err))
+    return false;
   mf_ops_set_rank(y, x->rank);
   y->dims[0] = x->dims[0];
   y->dims[x->rank - 1] = kind == MF_NHWC_POOL ? x->dims[x->rank - 1] : mf_attr_int(a, MF_NHWC_CHANNELS);
@@ -107,7 +110,7 @@ float mf_activate(const mf_activation *act, float x) {
   MF_REQUIRED("kernel_shape", MF_ATTR_INTS), MF_OPTIONAL("strides", MF_ATTR_INTS), MF_OPTIONAL("pads", MF_ATTR_INTS), \
       MF_OPTIONAL("dilations", MF_ATTR_INTS)
 #define CONV_ATTRIBUTES                                                                                           \
-  WINDOW_ATTRIBUTES, MF_INT("group", 1), MF_REQUIRED("channels", MF_ATTR_INT), MF_INT("activation", MF_ACT_NONE),   \
+  WINDOW_ATTRIBUTES, MF_INT("group", 1), MF_REQUIRED("channels", MF_ATTR_INT), MF_REQUIRED("input_channels", MF_ATTR_INT), MF_INT("activation", MF_ACT_NONE),   \
       MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f)
 
 MF_REFERENCE(mayfly_Conv, mf_nhwc_conv_reference);

@@ -17,12 +17,13 @@ enum {
   MF_NHWC_DILATIONS,
   MF_NHWC_GROUP,
   MF_NHWC_CHANNELS,        // of the output
+  MF_NHWC_INPUT_CHANNELS,
   MF_NHWC_ACTIVATION,      // mf_activation_kind
   MF_NHWC_ALPHA,
   MF_NHWC_BETA,
   MF_NHWC_OUTPUT_PADDING,  // ConvTranspose
   MF_NHWC_CEIL = MF_NHWC_CHANNELS,            // pools: ceil_mode
-  MF_NHWC_COUNT_PADDING = MF_NHWC_ACTIVATION,  // AveragePool: count_include_pad
+  MF_NHWC_COUNT_PADDING,        // AveragePool: count_include_pad
 };
 
 // Geometry of a call, sizes as size_t because kernels index with them; ph, pw may not be negative.

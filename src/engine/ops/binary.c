@@ -1,6 +1,7 @@
 // Operators of two inputs with broadcasting: arithmetic, comparison, logic, bits. Each is a list of row loops by element type;
 // run_rows walks over the broadcast shape and calls the loop of the type. Faster kernels are the last arguments of a row's macro.
 #include "broadcast.h"
+#include "engine/kernels/kernels.h"
 
 #include <math.h>
 
@@ -72,7 +73,7 @@ static bool shape_equal(mf_shape_call *call, mf_error *err) {
   MF_REFERENCE(id, run_##id)
 #define BINARY_ROW(id, opset, shape_function, ...)                                       \
   "", #id, opset, MF_OP_ANY, 2, 2, 1, 1, 0, MF_OP_INPLACE, .shape = shape_function,      \
-      MF_KERNELS(__VA_ARGS__ __VA_OPT__(, ) &id##_reference)
+      MF_KERNELS(__VA_ARGS__ &id##_reference)
 
 // ---- arithmetic ----
 // Integers are computed modulo 2^64 and cut: they wrap as numpy's do, without C's undefined overflow.
@@ -83,9 +84,9 @@ static bool shape_equal(mf_shape_call *call, mf_error *err) {
   RUN(id, loops_##id);                                                               \
   const mf_operator mf_op_##id = {BINARY_ROW(id, opset, shape_numbers, __VA_ARGS__)};
 
-ARITHMETIC(Add, 7, x + y, (uint64_t)x + (uint64_t)y)
-ARITHMETIC(Sub, 7, x - y, (uint64_t)x - (uint64_t)y)
-ARITHMETIC(Mul, 7, x *y, (uint64_t)x *(uint64_t)y)
+ARITHMETIC(Add, 7, x + y, (uint64_t)x + (uint64_t)y, MF_FAST(add_f32))
+ARITHMETIC(Sub, 7, x - y, (uint64_t)x - (uint64_t)y, MF_FAST(sub_f32))
+ARITHMETIC(Mul, 7, x *y, (uint64_t)x *(uint64_t)y, MF_FAST(mul_f32))
 
 // PRelu: the second input is the slope of what is negative, so unsigned numbers stay as they are.
 MF_FLOAT_TYPES(ROW_LOOP, PRelu, x < 0 ? y * x : x)
@@ -113,7 +114,7 @@ static bool run_Div(mf_kernel_call *call, mf_error *err) {
   return check_divisor(call->inputs[1], err) && run_rows(call, loops_divide, err);
 }
 MF_REFERENCE(Div, run_Div);
-const mf_operator mf_op_Div = {BINARY_ROW(Div, 7, shape_numbers)};
+const mf_operator mf_op_Div = {BINARY_ROW(Div, 7, shape_numbers, MF_FAST(div_f32))};
 
 // Mod: the sign of the divisor as in Python, or with fmod = 1 that of the dividend as in C.
 #define FLOORED(r, y) ((r) != 0 && ((r) < 0) != ((y) < 0) ? (r) + (y) : (r))
@@ -253,4 +254,4 @@ static bool run_Pow(mf_kernel_call *call, mf_error *err) {
   return true;
 }
 MF_REFERENCE(Pow, run_Pow);
-const mf_operator mf_op_Pow = {BINARY_ROW(Pow, 7, shape_pow)};
+const mf_operator mf_op_Pow = {BINARY_ROW(Pow, 7, shape_pow, MF_FAST(pow_f32))};

@@ -1,6 +1,7 @@
 // Operators that move whole elements without looking at them: Transpose, Concat, Split, Tile, DepthToSpace, SpaceToDepth, Trilu,
 // ReverseSequence. They work on the size of an element, so every type comes for free.
 #include "broadcast.h"
+#include "engine/kernels/kernels.h"
 
 // ---- Transpose ----
 // perm, or the axes reversed where it is absent.
@@ -48,7 +49,7 @@ static bool run_Transpose(mf_kernel_call *call, mf_error *err) {
 MF_REFERENCE(Transpose, run_Transpose);
 const mf_operator mf_op_Transpose = {
     "", "Transpose", 1, MF_OP_ANY, 1, 1, 1, 1, .shape = shape_Transpose,
-    MF_ATTRIBUTES(MF_OPTIONAL("perm", MF_ATTR_INTS)), MF_KERNELS(&Transpose_reference)};
+    MF_ATTRIBUTES(MF_OPTIONAL("perm", MF_ATTR_INTS)), MF_KERNELS(MF_FAST(transpose) &Transpose_reference)};
 
 // ---- Concat ----
 static bool concat_dim(const mf_tensor *in, uint32_t at, uint32_t axis, mf_tensor *out,

@@ -1,5 +1,6 @@
 // LSTM, GRU and RNN with all their options: directions, peepholes, clipping, coupled gates, activations with alpha and beta,
 // sequence lengths, both layouts. One driver walks directions, batch and time; an operator brings its step.
+#include "engine/kernels/kernels.h"
 #include "nn.h"
 
 #include <math.h>
@@ -220,7 +221,7 @@ DEFINE_RECURRENT(gru)
 DEFINE_RECURRENT(rnn)
 
 const mf_operator mf_op_LSTM = {"", "LSTM", 7, MF_OP_ANY, 3, 8, 0, 3, .shape = shape_lstm,
-                                MF_ATTRIBUTES(RECURRENT_ATTRIBUTES, MF_INT("input_forget", 0)), MF_KERNELS(&lstm_reference)};
+                                MF_ATTRIBUTES(RECURRENT_ATTRIBUTES, MF_INT("input_forget", 0)), MF_KERNELS(MF_FAST(lstm_f32) &lstm_reference)};
 const mf_operator mf_op_GRU = {"", "GRU", 7, MF_OP_ANY, 3, 6, 0, 2, .shape = shape_gru,
                                MF_ATTRIBUTES(RECURRENT_ATTRIBUTES, MF_INT("linear_before_reset", 0)), MF_KERNELS(&gru_reference)};
 const mf_operator mf_op_RNN = {"", "RNN", 7, MF_OP_ANY, 3, 6, 0, 2, .shape = shape_rnn, MF_ATTRIBUTES(RECURRENT_ATTRIBUTES),

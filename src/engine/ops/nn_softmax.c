@@ -1,5 +1,6 @@
 // Softmax, LogSoftmax, Hardmax. Since opset 13 they work along one axis; before, on the input seen as a matrix whose rows end
 // at `axis` (its default was 1, now it is the last).
+#include "engine/kernels/kernels.h"
 #include "nn.h"
 
 #include <tgmath.h>
@@ -58,20 +59,20 @@ static void line_sizes(const mf_kernel_call *call, bool rows, int64_t *outer, in
         line##_line_##suffix(n, inner, x + o * n * inner + i, y + o * n * inner + i);               \
     return true;                                                                                    \
   }
-#define DEFINE_OPERATOR(op, id)                                                                                          \
+#define DEFINE_OPERATOR(op, id, FAST_ROWS, FAST)                                                                                        \
   DEFINE_LINES(float, f32, id, id##_rows, true)                                                                          \
   DEFINE_LINES(double, f64, id, id##_rows, true)                                                                         \
   NN_FLOAT_KERNEL(id##_rows)                                                                                             \
   MF_REFERENCE(id##_rows, id##_rows);                                                                                    \
   const mf_operator mf_op_##op##_1 = {"", #op, 1, 12, 1, 1, 1, 1, .flags = MF_OP_INPLACE, .shape = shape_rows,           \
-                                      MF_ATTRIBUTES(MF_INT("axis", 1)), MF_KERNELS(&id##_rows_reference)};               \
+                                      MF_ATTRIBUTES(MF_INT("axis", 1)), MF_KERNELS(FAST_ROWS &id##_rows_reference)};               \
   DEFINE_LINES(float, f32, id, id, false)                                                                                \
   DEFINE_LINES(double, f64, id, id, false)                                                                               \
   NN_FLOAT_KERNEL(id)                                                                                                    \
   MF_REFERENCE(id, id);                                                                                                  \
   const mf_operator mf_op_##op = {"", #op, 13, MF_OP_ANY, 1, 1, 1, 1, .flags = MF_OP_INPLACE, .shape = shape_axis,       \
-                                  MF_ATTRIBUTES(MF_INT("axis", -1)), MF_KERNELS(&id##_reference)};
+                                  MF_ATTRIBUTES(MF_INT("axis", -1)), MF_KERNELS(FAST &id##_reference)};
 
-DEFINE_OPERATOR(Softmax, softmax)
-DEFINE_OPERATOR(LogSoftmax, log_softmax)
-DEFINE_OPERATOR(Hardmax, hardmax)
+DEFINE_OPERATOR(Softmax, softmax, MF_FAST(softmax_rows_f32), MF_FAST(softmax_f32))
+DEFINE_OPERATOR(LogSoftmax, log_softmax, , )
+DEFINE_OPERATOR(Hardmax, hardmax, , )

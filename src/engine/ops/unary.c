@@ -1,6 +1,7 @@
 // Operators of one input that change each element by itself. Real functions are computed in double, whatever the type, so that
 // the reference is right to the last bit of float; integers have loops of their own. Faster kernels go in front: they are the
 // last arguments of a row's macro, best first.
+#include "engine/kernels/kernels.h"
 #include "ops.h"
 
 #include <math.h>
@@ -31,7 +32,7 @@ MF_SHAPE_ALIKE(shape_real, MF_SET_FLOATS)
   MF_REFERENCE(id, run_##id)
 #define UNARY_ROW(id, opset, shape_function, ...) \
   "", #id, opset, MF_OP_ANY, 1, 1, 1, 1, 0, MF_OP_INPLACE, .shape = shape_function, \
-  MF_KERNELS(__VA_ARGS__ __VA_OPT__(, ) &id##_reference)
+  MF_KERNELS(__VA_ARGS__ &id##_reference)
 // REAL(operator, first opset, f(x), faster kernels)
 #define REAL(id, opset, expression, ...) \
   REAL_FUNCTION(id, expression);         \
@@ -41,13 +42,13 @@ static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 static double clamp01(double x) { return x < 0 ? 0 : x > 1 ? 1 : x; }
 
-REAL(Exp, 1, exp(x))
+REAL(Exp, 1, exp(x), MF_FAST(exp_f32))
 REAL(Log, 1, log(x))
-REAL(Sqrt, 1, sqrt(x))
-REAL(Erf, 9, erf(x))
+REAL(Sqrt, 1, sqrt(x), MF_FAST(sqrt_f32))
+REAL(Erf, 9, erf(x), MF_FAST(erf_f32))
 REAL(Reciprocal, 1, 1 / x)
-REAL(Tanh, 1, tanh(x))
-REAL(Sigmoid, 1, sigmoid(x))
+REAL(Tanh, 1, tanh(x), MF_FAST(tanh_f32))
+REAL(Sigmoid, 1, sigmoid(x), MF_FAST(sigmoid_f32))
 REAL(Floor, 1, floor(x))
 REAL(Ceil, 1, ceil(x))
 REAL(Round, 11, rint(x))  // the default rounding: half to even
@@ -149,7 +150,7 @@ NUMBER_FUNCTION(Not, MF_BOOL_TYPES(NUMBER_CASE, !x));
 const mf_operator mf_op_Neg = {UNARY_ROW(Neg, 1, shape_signed)};
 const mf_operator mf_op_Abs = {UNARY_ROW(Abs, 1, shape_number)};
 const mf_operator mf_op_Sign = {UNARY_ROW(Sign, 9, shape_number)};
-const mf_operator mf_op_Relu = {UNARY_ROW(Relu, 1, shape_signed)};
+const mf_operator mf_op_Relu = {UNARY_ROW(Relu, 1, shape_signed, MF_FAST(relu_f32))};
 const mf_operator mf_op_BitwiseNot = {UNARY_ROW(BitwiseNot, 18, shape_integer)};
 const mf_operator mf_op_Not = {UNARY_ROW(Not, 1, shape_bool)};
 

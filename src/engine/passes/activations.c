@@ -172,7 +172,21 @@ static bool replace(mf_edit *e, const mf_node *node, mf_value_id x, const mf_act
   return true;
 }
 
+// com.microsoft's Gelu and FastGelu; the bias of the latter is an Add.
+static bool visit_microsoft(mf_edit *e, mf_node *node, bool fast) {
+  mf_value_id x = node->inputs[0], bias = mf_edit_input(node, 1), sum;
+  mf_edit_kill(e, node);
+  if (bias != MF_NO_VALUE) {
+    mf_tensor like = *mf_edit_tensor(e, x);
+    if (!mf_edit_value_like(e, &like, &sum) || !mf_edit_add(e, "", "Add", 13, node->name, (mf_value_id[]){x, bias}, 2, &sum, 1)) return false;
+    x = sum;
+  }
+  return replace(e, node, x, &(mf_activation){fast ? MF_ACT_FAST_GELU : MF_ACT_GELU, 0, 0});
+}
+
 static bool visit(mf_edit *e, mf_node *node) {
+  bool fast_gelu = mf_edit_is(node, "com.microsoft", "FastGelu");
+  if ((fast_gelu || mf_edit_is(node, "com.microsoft", "Gelu")) && is_float(e, node->inputs[0])) return visit_microsoft(e, node, fast_gelu);
   mf_activation act;
   chain c;
   bool product = mf_edit_is(node, "", "Mul"), quotient = mf_edit_is(node, "", "Div");

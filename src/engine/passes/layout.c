@@ -154,13 +154,15 @@ static bool convolution(mf_layout_pass *l, mf_node *node, bool transposed, bool 
     return true;
   int64_t group = mf_edit_int(node, "group", 1), channels = transposed ? w->dims[1] * group : w->dims[0];
   if (transposed && mf_edit_ints_of(node, "output_shape", &sizes, &n_sizes) && n_sizes) return true;
-  if (x->dims[1] != (transposed ? w->dims[0] : w->dims[1] * group)) return true;
+  int64_t input_channels = transposed ? w->dims[0] : w->dims[1] * group;
+  if (x->dims[1] != input_channels && x->dims[1] != MF_DIM_UNKNOWN) return true;
   *done = true;
   if (!mf_layout_want(l, node->inputs[0], &inputs[0]) || !mf_layout_new_twin(l, node->outputs[0], &out)) return false;
   mf_node *made = mf_edit_add(&l->e, "mayfly", node->op->name, 1, node->name, inputs, inputs[2] == MF_NO_VALUE ? 2 : 3, &out, 1);
   if (!made || !set_window(l, made, &win)) return false;
   mf_edit_set_int(made, "group", group);
   mf_edit_set_int(made, "channels", channels);
+  mf_edit_set_int(made, "input_channels", input_channels);
   if (transposed && mf_edit_ints_of(node, "output_padding", &sizes, &n_sizes) && n_sizes == win.n)
     return mf_edit_set_ints(&l->e, made, "output_padding", sizes, n_sizes);
   return true;

@@ -42,6 +42,7 @@ static void weights_and_bias(trial *t, int64_t first, int64_t second, int64_t ch
   t->constant[1] = t->constant[2] = true;
   if (random_chance(70)) trial_input(t, 2, MF_FLOAT, 1, &channels);
   trial_int(t, "channels", channels);
+  trial_int(t, "input_channels", t->inputs[0].dims[n + 1]);
 }
 
 static int64_t random_size(int64_t most) { return random_chance(20) ? random_int(1, 5) : random_int(1, most); }
@@ -113,8 +114,73 @@ static void make_activation(trial *t) {
   trial_float(t, "beta", kind == MF_ACT_CLAMP ? random_float(0, 4) : 0.5f);
 }
 
+static void make_lstm(trial *t) {
+  int64_t steps = random_int(1, 6), batch = random_int(1, 3), input = random_size(40), hidden = random_size(40), both = random_chance(40), d = both ? 2 : 1;
+  trial_input(t, 0, MF_FLOAT, 3, (int64_t[]){steps, batch, input});
+  trial_input(t, 1, MF_FLOAT, 3, (int64_t[]){d, 4 * hidden, input});
+  trial_input(t, 2, MF_FLOAT, 3, (int64_t[]){d, 4 * hidden, hidden});
+  t->constant[1] = t->constant[2] = true;
+  if (random_chance(70)) trial_input(t, 3, MF_FLOAT, 2, (int64_t[]){d, 8 * hidden});
+  for (uint32_t at = 5; at < 7; at++)
+    if (random_chance(50)) trial_input(t, at, MF_FLOAT, 3, (int64_t[]){d, batch, hidden});
+  trial_int(t, "hidden_size", hidden);
+  trial_text(t, "direction", both ? "bidirectional" : random_chance(30) ? "reverse" : "forward");
+  t->n_outputs = 3;
+}
+
+static void random_dims(uint32_t rank, int64_t *dims) {
+  for (uint32_t i = 0; i < rank; i++) dims[i] = random_chance(15) ? 1 : random_int(1, i + 1 == rank ? 40 : 7);
+}
+
+static void make_transpose(trial *t) {
+  static const mf_type types[] = {MF_FLOAT, MF_FLOAT, MF_UINT8, MF_FLOAT16, MF_INT64};
+  uint32_t rank = (uint32_t)random_int(1, 5);
+  int64_t dims[5], perm[5];
+  random_dims(rank, dims);
+  if (random_chance(50)) dims[0] = random_int(1, 40);
+  for (uint32_t i = 0; i < rank; i++) perm[i] = i;
+  for (uint32_t i = rank; i-- > 1;) {
+    int64_t j = random_int(0, i), swap = perm[i];
+    perm[i] = perm[j], perm[j] = swap;
+  }
+  trial_input(t, 0, types[random_int(0, 4)], rank, dims);
+  if (random_chance(90)) trial_ints(t, "perm", perm, rank);
+}
+
+static void make_binary(trial *t) {
+  uint32_t rank = (uint32_t)random_int(0, 4), drop = rank ? (uint32_t)random_int(0, 1) : 0;
+  int64_t dims[2][4];
+  random_dims(rank, dims[0]);
+  for (uint32_t i = 0; i < rank; i++) dims[1][i] = random_chance(25) ? 1 : dims[0][i];
+  if (random_chance(30))
+    for (uint32_t i = 0; i < rank; i++) dims[0][i] = random_chance(25) ? 1 : dims[0][i];
+  trial_input(t, 0, MF_FLOAT, rank, dims[0]);
+  trial_input(t, 1, MF_FLOAT, rank - drop, dims[1] + drop);
+}
+static void make_pow(trial *t) {
+  static const float powers[] = {2, 3, 0.5f};
+  int64_t dims[2];
+  random_dims(2, dims);
+  trial_input(t, 0, MF_FLOAT, 2, dims);
+  trial_input(t, 1, MF_FLOAT, 0, NULL);
+  *(float *)t->inputs[1].data = powers[random_int(0, 2)];
+  t->constant[1] = true;
+}
+static void make_unary(trial *t) {
+  int64_t dims[3];
+  random_dims(3, dims);
+  trial_input(t, 0, MF_FLOAT, 3, dims);
+  for (int64_t i = 0; i < mf_tensor_count(&t->inputs[0]); i++) ((float *)t->inputs[0].data)[i] *= 8;
+}
+static void make_softmax(trial *t) {
+  int64_t dims[3];
+  random_dims(3, dims);
+  trial_input(t, 0, MF_FLOAT, 3, dims);
+  trial_int(t, "axis", random_int(-3, 2));
+}
+
 #define OPERATOR(name) extern const mf_operator mf_op_##name;
-#include "engine/kernels/fused.def"
+#include "engine/ops/operators.def"
 #undef OPERATOR
 
 // MAKER(kernel, row, maker)
@@ -126,7 +192,22 @@ static void make_activation(trial *t) {
   MAKER(average_pool_f32, mayfly_AveragePool, make_average_pool)                    \
   MAKER(global_average_pool_f32, mayfly_GlobalAveragePool, make_global_pool)        \
   MAKER(matmul_f32, mayfly_MatMul, make_matmul)                                      \
-  MAKER(activation_f32, mayfly_Activation, make_activation)
+  MAKER(activation_f32, mayfly_Activation, make_activation)                       \
+  MAKER(lstm_f32, LSTM, make_lstm)                                                   \
+  MAKER(transpose, Transpose, make_transpose)                                       \
+  MAKER(add_f32, Add, make_binary)                                                  \
+  MAKER(sub_f32, Sub, make_binary)                                                  \
+  MAKER(mul_f32, Mul, make_binary)                                                  \
+  MAKER(div_f32, Div, make_binary)                                                  \
+  MAKER(pow_f32, Pow, make_pow)                                                     \
+  MAKER(exp_f32, Exp, make_unary)                                                   \
+  MAKER(sqrt_f32, Sqrt, make_unary)                                                 \
+  MAKER(erf_f32, Erf, make_unary)                                                   \
+  MAKER(sigmoid_f32, Sigmoid, make_unary)                                           \
+  MAKER(tanh_f32, Tanh, make_unary)                                                 \
+  MAKER(relu_f32, Relu, make_unary)                                                 \
+  MAKER(softmax_f32, Softmax, make_softmax)                                         \
+  MAKER(softmax_rows_f32, Softmax_1, make_softmax)
 
 trial_maker *const trial_makers[MF_FAST_COUNT] = {
 #define MAKER(kernel, row, maker) [MF_FAST_##kernel] = maker,

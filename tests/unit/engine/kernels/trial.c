@@ -59,6 +59,9 @@ void trial_int(trial *t, const char *attribute, int64_t value) {
 void trial_float(trial *t, const char *attribute, float value) {
   t->attributes[attribute_at(t, attribute)] = (mf_attribute){MF_ATTR_FLOAT, 1, {.f = value}};
 }
+void trial_text(trial *t, const char *attribute, const char *text) {
+  t->attributes[attribute_at(t, attribute)] = (mf_attribute){MF_ATTR_STRING, (uint32_t)strlen(text), {.offset = (uint64_t)(uintptr_t)text}};
+}
 void trial_ints(trial *t, const char *attribute, const int64_t *values, uint32_t n) {
   uint32_t at = attribute_at(t, attribute);
   memcpy(t->ints[at], values, n * sizeof *values);
@@ -111,9 +114,7 @@ static bool run_side(const trial *t, const mf_kernel *kernel, mf_shape_call *sha
     s->output_list[i] = &s->outputs[i];
     if (!(t->op->flags & MF_OP_SHAPES_ITSELF)) s->outputs[i].data = exactly(bytes_of(&s->outputs[i]));
   }
-  mf_shape_call run_time = *shapes;
-  run_time.inputs = s->inputs;
-  size_t scratch = kernel->scratch ? kernel->scratch(&run_time) : 0;
+  size_t scratch = kernel->scratch ? kernel->scratch(shapes) : 0;  // sees shapes as they were before packing
   mf_kernel_call call = {.inputs = s->inputs, .outputs = s->output_list, .n_inputs = t->n_inputs, .n_outputs = t->n_outputs,
                          .attributes = shapes->attributes, .opset = t->opset, .scratch = exactly(scratch), .scratch_bytes = scratch,
                          .alloc_output = alloc_output, .alloc_temporary = alloc_temporary, .run = s};

@@ -32,6 +32,7 @@ static inline bool random_chance(int percent) { return random_int(1, 100) <= per
 void trial_input(trial *t, uint32_t at, mf_type type, uint32_t rank, const int64_t *dims);
 void trial_int(trial *t, const char *attribute, int64_t value);
 void trial_float(trial *t, const char *attribute, float value);
+void trial_text(trial *t, const char *attribute, const char *text);  // static text
 void trial_ints(trial *t, const char *attribute, const int64_t *values, uint32_t n);
 
 // Runs both; the text says what differed, NULL: nothing. *ran false: the kernel does not apply to this call.
