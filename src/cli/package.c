@@ -139,9 +139,9 @@ static bool zip_folder(const char *folder, const file_list *list, int *fd, mf_er
 static bool open_folder(const char *path, int *fd, mf_error *err) {
   file_list list = {0};
   bool done = walk(&list, path, "", 0, err);
-  if (done && !list.has_model)
+  if (done && (list.n == 0 || !list.has_model))
     done = mf_fail(err, MF_InvalidPackage, "the folder %s holds no model: a *.onnx file is expected in it", path);
-  if (done) {
+  if (done && list.names) {
     qsort(list.names, list.n, sizeof *list.names, compare_names);
     done = zip_folder(path, &list, fd, err);
   }

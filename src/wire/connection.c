@@ -97,6 +97,7 @@ static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {
 
 static void closed(wire_connection *connection) {
   mf_wire *wire = connection->wire;
+  if (connection->request) mf_wire_request_end(connection->request, false);  // one that failed before libmicrohttpd knew it
   if (connection->watched) mf_loop_remove(wire->loop, &connection->hang_up);
   if (connection->linger_bytes > 0 && !wire->stopping) mf_wire_linger(wire, connection->hang_up.fd, connection->linger_bytes);
   if (connection->next) connection->next->previous = connection->previous;

@@ -55,5 +55,8 @@ void mf_wire_linger(mf_wire *wire, int fd, uint64_t bytes) {
 }
 
 void mf_wire_linger_end(mf_wire *wire) {
-  while (wire->lingering) finish(wire->lingering);
+  for (lingering *l = wire->lingering, *next; l; l = next) {
+    next = l->next;
+    finish(l);
+  }
 }

@@ -34,7 +34,7 @@ static void make_id(mf_wire *wire, char id[MF_UUID_TEXT + 1]) {
   wire->random_used += 16;
   bytes[6] = (uint8_t)(0x40 | (bytes[6] & 0x0f));
   bytes[8] = (uint8_t)(0x80 | (bytes[8] & 0x3f));
-  static const uint8_t lengths[] = {4, 2, 2, 2, 6};
+  static const size_t lengths[] = {4, 2, 2, 2, 6};
   char *out = id;
   for (size_t i = 0; i < MF_COUNT(lengths); i++) {
     mf_hex(bytes, lengths[i], out);

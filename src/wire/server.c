@@ -154,6 +154,7 @@ static void *on_uri(void *context, const char *uri, struct MHD_Connection *handl
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   wire_connection *connection = info ? info->socket_context : NULL;
   if (!request || !connection) return request;  // without a connection it is refused in on_access
+  if (connection->request) mf_wire_request_end(connection->request, false);
   request->connection = connection;
   connection->request = request;
   return request;

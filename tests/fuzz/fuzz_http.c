@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -124,12 +125,23 @@ static void on_limit(mf_timer *timer) {
   abort();  // the server forgot a connection
 }
 
+// Each conversation comes from an address of its own (all of 127/8 is loopback), so that ports do not run out. An environment without
+// them ends the fuzzing, and is no finding.
+static void connect_from_somewhere(int fd) {
+  static uint32_t n;
+  struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + n++ % 60000)};
+  if (fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof from) == 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+    return;
+  perror("cannot connect to the server of the fuzzer");
+  exit(1);
+}
+
 static void converse(const uint8_t *data, size_t len, size_t first) {
   mf_error err;
   client c = {.data = data, .len = len, .first = first,
               .watch = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .ready = on_client, .data = &c}};
   mf_timer limit = {.fire = on_limit};
-  if (c.watch.fd < 0 || connect(c.watch.fd, (struct sockaddr *)&address, sizeof address) != 0) abort();
+  connect_from_somewhere(c.watch.fd);
   if (!mf_loop_add(loop, &c.watch, EPOLLIN | EPOLLOUT, &err) || !mf_loop_timer_set(loop, &limit, mf_now_ns() + LIMIT_MS * MF_NS_PER_MS, &err) ||
       !mf_loop_run(loop, &err))
     abort();

@@ -27,6 +27,7 @@ def seeds():
     yield "later", request(b"POST /later", b"Content-Length: 1\r\n", b"1")
     yield "absolute", b"GET http://localhost/anonymous HTTP/1.0\r\n\r\n"
     yield "no-host", b"GET / HTTP/1.1\r\n\r\n"
+    yield "long-line", b"GET /echo?" + b"a" * 32630
     yield "foreign", b"GET /anonymous HTTP/1.1\r\nHost: evil.example\r\n\r\n"
     yield "ipv6", b"GET /anonymous HTTP/1.1\r\nHost: [::1]:4566\r\n\r\n"
     yield "many-headers", request(b"GET /anonymous", b"".join(b"X-%d: y\r\n" % i for i in range(120)))

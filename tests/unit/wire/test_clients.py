@@ -261,6 +261,12 @@ class Http(unittest.TestCase):
         self.assertTrue(answer.startswith(b'HTTP/1.1 431 '), answer[:200])
         self.assertTrue(raw(self.server, b'GET /' + b'a' * 100_000 + b' HTTP/1.1\r\nHost: localhost\r\n\r\n')[:12] in (b'HTTP/1.1 414', b'HTTP/1.1 431'))
 
+    def test_request_lines_that_fill_the_memory_of_a_connection(self):
+        for length in range(32500, 32800, 20):  # leaks show when the server ends under AddressSanitizer
+            with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:
+                s.sendall(b'GET /echo?' + b'a' * length + b' HTTP/1.1\r\n')
+        self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
+
     def test_half_closed_client_gets_its_answer(self):
         method, target, body, headers = signed(self.server, 'POST', '/later?ms=600', b'hello')
         lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
