@@ -156,7 +156,17 @@ static bool has_own_uids(void) {
   return geteuid() == 0 && may_change_and_kill_users() && maps_our_ids("/proc/self/uid_map") && maps_our_ids("/proc/self/gid_map");
 }
 
+static int compare_bytes(const void *a, const void *b) { return *(const unsigned char *)a - *(const unsigned char *)b; }
+
+// glibc's qsort asks sysinfo(2) for the size of memory when it first sorts more than 1 kB, and remembers it: let that be here, since no
+// filter allows the call. (A graph of some hundred nodes is sorted by the compiler.)
+static void remember_memory_size(void) {
+  unsigned char bytes[2048] = {1};
+  qsort(bytes, sizeof bytes, 1, compare_bytes);
+}
+
 bool mf_sandbox_prepare(mf_sandbox *sandbox, mf_error *err) {
+  remember_memory_size();
   *sandbox = (mf_sandbox){.own_uids = has_own_uids()};
   for (int kind = 0; kind < MF_SANDBOX_KINDS; kind++) {
     if (!build_filter(sandbox, kind, err)) {

@@ -60,7 +60,7 @@ static bool is_needed_at_once(const char *name) {
 }
 
 static void touch(uintptr_t from, uintptr_t to, bool writable) {
-  if (madvise((void *)from, to - from, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0) return;
+  if (madvise((void *)from, to - from, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0 || MF_SANITIZED) return;
   for (uintptr_t at = from; at < to; at += 4096) (void)*(const volatile char *)at;
 }
 
