@@ -183,6 +183,7 @@ int mf_cli_inspect(int argc, char **argv) {
   }
   if (argc != 2) return cli_usage("inspect", "inspect takes one model or image");
   job.json = cli_wants_json(json);
+  json_object_seed(0);  // from the kernel's random numbers, which are not to be had in the sandbox
   mf_arena_init(&arena, 0);
   bool good = model_source_open(&job.source, argv[1], &arena, &err) && mf_sandbox_call(inspect_in_sandbox, &job, NULL, 0, MODEL_MEMORY, &err);
   mf_arena_deinit(&arena);

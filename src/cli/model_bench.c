@@ -110,9 +110,14 @@ typedef struct profile_row {
   uint32_t n;
 } profile_row;
 
-static int slower_first(const void *a, const void *b) {
-  int64_t x = ((const profile_row *)a)->ns, y = ((const profile_row *)b)->ns;
-  return x < y ? 1 : x > y ? -1 : 0;
+// Not qsort: it asks the kernel how much memory there is, and the sandbox kills for that.
+static void sort_slower_first(profile_row *rows, uint32_t n) {
+  for (uint32_t i = 1; i < n; i++) {
+    profile_row row = rows[i];
+    uint32_t at = i;
+    for (; at > 0 && rows[at - 1].ns < row.ns; at--) rows[at] = rows[at - 1];
+    rows[at] = row;
+  }
 }
 
 static void print_profile(int out_fd, const profile *p, int runs) {
@@ -129,7 +134,7 @@ static void print_profile(int out_fd, const profile *p, int runs) {
     rows[at].n++;
     total += p->node_ns[i];
   }
-  qsort(rows, n_rows, sizeof *rows, slower_first);
+  sort_slower_first(rows, n_rows);
   dprintf(out_fd, "%10s %6s %6s  %-24s %s\n", "us per run", "share", "nodes", "operator", "kernel");
   for (uint32_t i = 0; i < n_rows; i++)
     dprintf(out_fd, "%10.1f %5.1f%% %6u  %-24s %s\n", (double)rows[i].ns / 1e3 / runs, 100.0 * (double)rows[i].ns / (double)MF_MAX(total, 1), rows[i].n,

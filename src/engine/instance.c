@@ -77,7 +77,8 @@ static void bind_node(mf_instance *instance, uint32_t at, void ***pointers) {
              .attributes = {(uintptr_t)image->base, image->attributes + record->attributes, record->n_attributes}, .opset = record->opset,
              .scratch = record->scratch_bytes ? instance->planned + record->scratch_offset : NULL, .scratch_bytes = record->scratch_bytes,
              .alloc_output = mf_kernel_alloc_output, .run_subgraph = mf_kernel_run_subgraph,
-             .alloc_temporary = mf_kernel_alloc_temporary, .run = instance},
+             .alloc_temporary = mf_kernel_alloc_temporary, .run = node},
+    .instance = instance,
     .kernel = image->kernels[record->kernel]->run, .record = record, .row = image->kernels[record->kernel],
     .op = image->operators[record->kernel], .shape_inputs = inputs, .flags = record->flags};
   if (!record->flags || !has_packed(image, record)) return;

@@ -6,7 +6,8 @@
 #include "image.h"
 
 typedef struct mf_run_node {
-  mf_kernel_call call;              // first: a kernel's call leads back to its node
+  mf_kernel_call call;              // call.run leads back to this node; kernels may work with a copy of the call
+  mf_instance *instance;
   mf_kernel_fn *kernel;
   const mf_image_node_record *record;
   const mf_kernel *row;

@@ -62,7 +62,7 @@ typedef struct mf_kernel_call {
                        uint32_t n_outputs, mf_error *err);
   // Temporary memory beyond scratch, aligned to 64 bytes, until the kernel returns; NULL with *err when the arena is full.
   void *(*alloc_temporary)(struct mf_kernel_call *call, size_t bytes, mf_error *err);
-  void *run;                       // belongs to the runtime
+  void *run;                       // belongs to the runtime; a copy of the call with other tensors is as good as the call
 } mf_kernel_call;
 typedef bool mf_kernel_fn(mf_kernel_call *call, mf_error *err);
 

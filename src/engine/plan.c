@@ -1,16 +1,34 @@
 // The memory planner: static values and scratch memory get offsets in one region, reusing what is free by then. Largest first, each at
 // the lowest offset that no buffer alive at the same time touches (best-fit by size, as in Pisarchyk and Lee 2020, "greedy by size").
-#include <stdlib.h>
-
 #include "compile.h"
 
 static uint64_t align(uint64_t bytes) { return (bytes + MF_IMAGE_ALIGNMENT - 1) & ~(uint64_t)(MF_IMAGE_ALIGNMENT - 1); }
 
-static int larger_first(const void *x, const void *y) {
-  const mf_buffer *a = *(mf_buffer *const *)x, *b = *(mf_buffer *const *)y;
-  if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
-  if (a->begin != b->begin) return a->begin < b->begin ? -1 : 1;
-  return a < b ? -1 : a > b;  // a total order: images do not depend on the library's sort
+static bool comes_first(const mf_buffer *a, const mf_buffer *b) {
+  if (a->bytes != b->bytes) return a->bytes > b->bytes;
+  if (a->begin != b->begin) return a->begin < b->begin;
+  return a < b;
+}
+
+// Heapsort: in place, and without the C library's qsort, which asks the kernel how much memory there is; the sandbox kills for that.
+static void sift_down(mf_buffer **heap, uint32_t at, uint32_t n) {
+  for (uint32_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && comes_first(heap[child], heap[child + 1])) child++;
+    if (comes_first(heap[child], heap[at])) return;
+    mf_buffer *swapped = heap[at];
+    heap[at] = heap[child];
+    heap[child] = swapped;
+  }
+}
+
+static void sort(mf_buffer **order, uint32_t n) {
+  for (uint32_t i = n / 2; i-- > 0;) sift_down(order, i, n);
+  for (uint32_t end = n; end-- > 1;) {
+    mf_buffer *last = order[0];
+    order[0] = order[end];
+    order[end] = last;
+    sift_down(order, 0, end);
+  }
 }
 
 static bool live_together(const mf_buffer *a, const mf_buffer *b) { return a->begin <= b->end && b->begin <= a->end; }
@@ -42,7 +60,7 @@ bool mf_plan_buffers(mf_buffer *buffers, uint32_t n, mf_arena *arena, uint64_t *
     if (buffers[i].bytes > INT64_MAX / 2 || __builtin_add_overflow(sum, align(buffers[i].bytes), &sum) || sum > INT64_MAX)
       return mf_fail(err, MF_TooLarge, "the model's activations overflow the address space");
   }
-  qsort(order, n, sizeof *order, larger_first);
+  sort(order, n);
   *total = 0;
   for (uint32_t i = 0; i < n; i++) {
     order[i]->offset = lowest_gap(placed, i, order[i]);

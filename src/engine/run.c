@@ -159,8 +159,8 @@ bool mf_run_plan(mf_instance *instance, uint32_t number, mf_error *err) {
 }
 
 bool mf_kernel_alloc_output(mf_kernel_call *call, uint32_t at, mf_error *err) {
-  mf_run_node *node = (mf_run_node *)call;
-  mf_instance *instance = call->run;
+  mf_run_node *node = call->run;
+  mf_instance *instance = node->instance;
   if (at >= call->n_outputs || !call->outputs[at]) return mf_fail(err, MF_Internal, "output %u is not wanted", at);
   const mf_image_value *value = output_value(instance, node, at);
   mf_tensor *t = call->outputs[at];
@@ -177,8 +177,8 @@ bool mf_kernel_alloc_output(mf_kernel_call *call, uint32_t at, mf_error *err) {
 }
 
 void *mf_kernel_alloc_temporary(mf_kernel_call *call, size_t bytes, mf_error *err) {
-  mf_run_node *node = (mf_run_node *)call;
-  mf_instance *instance = call->run;
+  mf_run_node *node = call->run;
+  mf_instance *instance = node->instance;
   void *memory = mf_heap_alloc(&instance->heap, bytes);
   if (!memory) return mf_no_room(instance, bytes, err), NULL;
   mf_heap_chain(memory, node->temporaries);
@@ -194,8 +194,8 @@ static bool bind_input(mf_instance *instance, uint32_t id, const mf_tensor *give
 
 bool mf_kernel_run_subgraph(mf_kernel_call *call, uint32_t at, const mf_tensor *inputs, uint32_t n_inputs, mf_tensor *outputs,
                             uint32_t n_outputs, mf_error *err) {
-  mf_run_node *node = (mf_run_node *)call;
-  mf_instance *instance = call->run;
+  mf_run_node *node = call->run;
+  mf_instance *instance = node->instance;
   const mf_image *image = instance->image;
   if (at >= call->attributes.count || call->attributes.list[at].type != MF_ATTR_GRAPH)
     return mf_fail(err, MF_Internal, "attribute %u is no subgraph", at);

@@ -13,7 +13,9 @@ static bool external(void *context, mf_str location, mf_slice *bytes, mf_error *
   folder *f = context;
   char path[1024];
   snprintf(path, sizeof path, "%s/%.*s", f->path, MF_STR_ARG(location));
-  return mf_read_file(f->arena, path, 1 << 20, bytes, err);
+  if (mf_read_file(f->arena, path, 1 << 20, bytes, err)) return true;
+  err->code = MF_InvalidModel;  // a package without the file is a wrong package
+  return false;
 }
 
 mf_graph *case_read(engine_case *c, const char *dir, const char *name, mf_error *err) {
