@@ -164,6 +164,23 @@ static void shapes_broadcast_in_every_direction(void **state) {
   expect_failure(&w, MF_InvalidModel, "float32[2,3] and float32[2] do not broadcast");
 }
 
+static void before_opset_7_the_second_input_stands_at_an_axis(void **state) {
+  (void)state;
+  mf_tensor in = shaped(FLOATS(1, 2, 3, 4, 5, 6, 7, 8), 3, 2, 2, 2);
+  world w;
+  begin(&w, &mf_op_Add1);
+  set_int(&w, "broadcast", 1);
+  set_int(&w, "axis", 1);
+  input(&w, in);
+  input(&w, FLOATS(10, 20));
+  expect(&w, shaped(FLOATS(11, 12, 23, 24, 15, 16, 27, 28), 3, 2, 2, 2));
+  expect_two(&mf_op_PRelu1, shaped(FLOATS(-1, -2, -3, -4), 3, 1, 2, 2), FLOATS(1, 2), shaped(FLOATS(-1, -2, -6, -8), 3, 1, 2, 2));
+  begin(&w, &mf_op_Add1);
+  input(&w, in);
+  input(&w, FLOATS(10, 20));
+  expect_failure(&w, MF_InvalidModel, "input 1 is float32[2], expected (broadcast is 0) the shape of float32[2,2,2]");
+}
+
 // ---- cast ----
 static void casts_round_once(void **state) {
   (void)state;
@@ -381,6 +398,7 @@ int main(void) {
       cmocka_unit_test(nan_wins_in_minimum_and_maximum),
       cmocka_unit_test(rounding_is_half_to_even),
       cmocka_unit_test(shapes_broadcast_in_every_direction),
+      cmocka_unit_test(before_opset_7_the_second_input_stands_at_an_axis),
       cmocka_unit_test(casts_round_once),
       cmocka_unit_test(casts_cut_toward_zero_and_tell_true_from_zero),
       cmocka_unit_test(reductions_of_nothing_are_neutral),
