@@ -114,7 +114,7 @@ class World:
             if method == 'PUT':
                 return handler.answer(201, self.configuration(parts[2]))
             if len(parts) == 2:
-                return handler.answer(200, [{'name': 'reader', 'state': 'Active', 'idle': 1, 'busy': 0, 'invocations': 7, 'errors': 0,
+                return handler.answer(200, [{'name': 'reader', 'state': 'Active', 'instances_idle': 1, 'instances_busy': 0, 'invocations': 7, 'errors': 0,
                                              'throttles': 0, 'cold_starts': 2, 'billed_ms': 31, 'memory_mb': 256, 'last_modified': 'today'}])
             return handler.answer(200, {'configuration': self.configuration(parts[2]), 'counters': {'invocations': 7},
                                         'description': {'inputs': [{'name': 'x', 'type': 'float32', 'shape': ['N', 3]}], 'outputs': []}})
