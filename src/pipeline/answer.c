@@ -88,7 +88,9 @@ static void put_ranking(mf_answer *a, const float *scores, int64_t n) {
 }
 
 static void add_labels(mf_answer *a, const mf_tensor *scores) {
-  int64_t classes = scores->rank ? scores->dims[scores->rank - 1] : 1, rows = mf_tensor_span(scores, 0, scores->rank ? scores->rank - 1 : 0);
+  uint32_t rank = scores->rank;
+  while (rank > 2 && scores->dims[rank - 1] == 1) rank--;  // [1,1000,1,1], as convolutional classifiers end
+  int64_t classes = rank ? scores->dims[rank - 1] : 1, rows = mf_tensor_span(scores, 0, rank ? rank - 1 : 0);
   bool list = a->rows || rows != 1;
   if (list && !a->rows) mf_json_put(&a->out, MF_STR("["));
   for (int64_t i = 0; i < rows && !a->out.full; i++) {

@@ -189,11 +189,19 @@ static bool append(mf_graph *graph, const char *op, const mf_named_attribute *at
   return true;
 }
 
+// What is known of the shape of scores, without the ones behind the classes that convolutional classifiers leave ([1,1000,1,1]).
+static mf_tensor scores_shape(const mf_graph *graph, mf_value_id scores) {
+  mf_tensor t = graph->values[scores].tensor;
+  if (t.rank == MF_RANK_UNKNOWN) t = graph->values[scores].declared;
+  if (t.rank == MF_RANK_UNKNOWN) return t;
+  while (t.rank > 2 && t.dims[t.rank - 1] == 1) t.rank--;
+  return t;
+}
+
 static bool check_labels(const mf_recipe *recipe, const mf_graph *graph, mf_value_id scores, mf_error *err) {
-  const mf_tensor *t = &graph->values[scores].tensor;
-  if (t->rank == MF_RANK_UNKNOWN) t = &graph->values[scores].declared;
-  if (recipe->n_labels == 0 || t->rank == MF_RANK_UNKNOWN || t->rank == 0) return true;
-  int64_t classes = t->dims[t->rank - 1];
+  const mf_tensor t = scores_shape(graph, scores);
+  if (recipe->n_labels == 0 || t.rank == MF_RANK_UNKNOWN || t.rank == 0) return true;
+  int64_t classes = t.dims[t.rank - 1];
   if (classes == MF_DIM_UNKNOWN || classes == (int64_t)recipe->n_labels) return true;
   return mf_fail(err, MF_InvalidPackage, "there are %u labels, but output '%.*s' has %lld classes", recipe->n_labels,
                  MF_STR_ARG(value_name(graph, scores)), (long long)classes);
@@ -209,7 +217,9 @@ static bool attach_answer(const mf_recipe *recipe, mf_graph *graph, mf_error *er
   if (!check_labels(recipe, graph, scores, err)) return false;
   mf_type type = graph->values[scores].tensor.type;
   if (type == MF_TYPE_UNKNOWN) type = graph->values[scores].declared.type;
-  const mf_named_attribute to_float = integer("to", MF_FLOAT), axis = integer("axis", -1);
+  const uint32_t rank = scores_shape(graph, scores).rank;
+  const int64_t last = rank == MF_RANK_UNKNOWN || rank == 0 ? -1 : (int64_t)rank - 1;
+  const mf_named_attribute to_float = integer("to", MF_FLOAT), axis = integer("axis", last);
   if (type != MF_FLOAT && !append(graph, "Cast", &to_float, MF_FLOAT, &scores, err)) return false;
   if (recipe->activation == MF_ACTIVATION_SOFTMAX && !append(graph, "Softmax", &axis, MF_FLOAT, &scores, err)) return false;
   if (recipe->activation == MF_ACTIVATION_SIGMOID && !append(graph, "Sigmoid", NULL, MF_FLOAT, &scores, err)) return false;
