@@ -8,10 +8,6 @@ static bool shape_activation(mf_shape_call *call, mf_error *err) {
   return true;
 }
 
-mf_activation mf_activation_read(const mf_attributes *a) {
-  return (mf_activation){(mf_activation_kind)mf_attr_int(a, 0), mf_attr_float(a, 1), mf_attr_float(a, 2)};
-}
-
 static bool run_activation_reference(mf_kernel_call *call, mf_error *err) {
   (void)err;
   mf_activation act = mf_activation_read(&call->attributes);
@@ -24,5 +20,6 @@ static bool run_activation_reference(mf_kernel_call *call, mf_error *err) {
 MF_REFERENCE(mayfly_Activation, run_activation_reference);
 const mf_operator mf_op_mayfly_Activation = {
     "mayfly", "Activation", 1, MF_OP_ANY, 1, 1, 1, 1, .flags = MF_OP_INPLACE, .shape = shape_activation,
-    MF_ATTRIBUTES(MF_REQUIRED("kind", MF_ATTR_INT), MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f)),
+    MF_ATTRIBUTES(MF_REQUIRED("kind", MF_ATTR_INT), MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f), MF_REAL("scale", 1.0f),
+                  MF_REAL("shift", 0.0f)),
     MF_KERNELS(MF_FAST(activation_f32) &mayfly_Activation_reference)};

@@ -20,5 +20,6 @@ typedef enum mf_activation_kind {
 typedef struct mf_activation {
   mf_activation_kind kind;
   float alpha, beta;
+  float scale, shift;  // kinds above CLAMP: the result times scale plus shift
 } mf_activation;
 #endif

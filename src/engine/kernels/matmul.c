@@ -25,7 +25,7 @@ static bool run_matmul_reference(mf_kernel_call *call, mf_error *err) {
   int64_t k = mf_attr_int(a, MF_MATMUL_ROWS), n = mf_attr_int(a, MF_MATMUL_COLUMNS), m = mf_tensor_span(x, 0, x->rank - 1);
   bool transposed = mf_attr_int(a, MF_MATMUL_TRANSPOSED) != 0;
   const float *in = x->data, *w = call->inputs[1]->data, *bias = optional(call, 2), *residual = optional(call, 3);
-  mf_activation act = {(mf_activation_kind)mf_attr_int(a, MF_MATMUL_ACTIVATION), mf_attr_float(a, MF_MATMUL_ALPHA), mf_attr_float(a, MF_MATMUL_BETA)};
+  mf_activation act = mf_matmul_activation(a);
   float *out = call->outputs[0]->data;
   for (int64_t i = 0; i < m; i++)
     for (int64_t j = 0; j < n; j++) {
@@ -41,5 +41,5 @@ MF_REFERENCE(mayfly_MatMul, run_matmul_reference);
 const mf_operator mf_op_mayfly_MatMul = {
     "mayfly", "MatMul", 1, MF_OP_ANY, 2, 4, 1, 1, .shape = shape_matmul,
     MF_ATTRIBUTES(MF_REQUIRED("rows", MF_ATTR_INT), MF_REQUIRED("columns", MF_ATTR_INT), MF_INT("transposed", 0),
-                  MF_INT("activation", MF_ACT_NONE), MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f)),
+                  MF_INT("activation", MF_ACT_NONE), MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f), MF_REAL("scale", 1.0f), MF_REAL("shift", 0.0f)),
     MF_KERNELS(MF_FAST(matmul_f32) &mayfly_MatMul_reference)};

@@ -12,5 +12,8 @@ enum {
   MF_MATMUL_ACTIVATION,
   MF_MATMUL_ALPHA,
   MF_MATMUL_BETA,
+  MF_MATMUL_SCALE,
+  MF_MATMUL_SHIFT,
 };
+mf_activation mf_matmul_activation(const mf_attributes *a);
 #endif

@@ -2,6 +2,7 @@
 #include "nhwc.h"
 
 #include "kernels.h"
+#include "matmul.h"
 
 #include <math.h>
 
@@ -30,7 +31,11 @@ static bool windows(mf_shape_call *call, mf_nhwc_kind kind, mf_error *err) {
   const mf_attributes *a = &call->attributes;
   mf_tensor *y = &call->outputs[0];
   y->type = MF_FLOAT;
-  if (!mf_ops_rank_known(x)) return true;
+  if (!mf_ops_rank_known(x)) {
+    mf_ops_set_rank(y, mf_attr_count(a, MF_NHWC_KERNEL_SHAPE) + 2);
+    if (kind != MF_NHWC_POOL) y->dims[y->rank - 1] = mf_attr_int(a, MF_NHWC_CHANNELS);
+    return true;
+  }
   uint32_t n = x->rank - 2;
   if (mf_attr_count(a, MF_NHWC_KERNEL_SHAPE) != n)
     return mf_fail(err, MF_InvalidModel, "kernel_shape has %u dimensions, expected %u", mf_attr_count(a, MF_NHWC_KERNEL_SHAPE), n);
@@ -83,11 +88,16 @@ void mf_nhwc_read(const mf_attributes *a, const mf_tensor *x, mf_nhwc_kind kind,
   g->ocg = g->oc / g->group;
 }
 
-mf_activation mf_nhwc_activation(const mf_attributes *a) {
-  return (mf_activation){(mf_activation_kind)mf_attr_int(a, MF_NHWC_ACTIVATION), mf_attr_float(a, MF_NHWC_ALPHA), mf_attr_float(a, MF_NHWC_BETA)};
+// kind, alpha, beta, scale and shift are neighbours in every row that has them.
+static mf_activation activation_at(const mf_attributes *a, uint32_t first) {
+  return (mf_activation){(mf_activation_kind)mf_attr_int(a, first), mf_attr_float(a, first + 1), mf_attr_float(a, first + 2),
+                         mf_attr_float(a, first + 3), mf_attr_float(a, first + 4)};
 }
+mf_activation mf_nhwc_activation(const mf_attributes *a) { return activation_at(a, MF_NHWC_ACTIVATION); }
+mf_activation mf_activation_read(const mf_attributes *a) { return activation_at(a, 0); }
+mf_activation mf_matmul_activation(const mf_attributes *a) { return activation_at(a, MF_MATMUL_ACTIVATION); }
 
-float mf_activate(const mf_activation *act, float x) {
+static float activated(const mf_activation *act, float x) {
   float a = act->alpha, b = act->beta;
   switch (act->kind) {
     case MF_ACT_CLAMP: return x < a ? a : x > b ? b : x;
@@ -105,13 +115,18 @@ float mf_activate(const mf_activation *act, float x) {
   return x;
 }
 
+float mf_activate(const mf_activation *act, float x) {
+  float y = activated(act, x);
+  return act->kind > MF_ACT_CLAMP ? act->scale * y + act->shift : y;
+}
+
 // ---- rows ----
 #define WINDOW_ATTRIBUTES                                                                                         \
   MF_REQUIRED("kernel_shape", MF_ATTR_INTS), MF_OPTIONAL("strides", MF_ATTR_INTS), MF_OPTIONAL("pads", MF_ATTR_INTS), \
       MF_OPTIONAL("dilations", MF_ATTR_INTS)
 #define CONV_ATTRIBUTES                                                                                           \
   WINDOW_ATTRIBUTES, MF_INT("group", 1), MF_REQUIRED("channels", MF_ATTR_INT), MF_REQUIRED("input_channels", MF_ATTR_INT), MF_INT("activation", MF_ACT_NONE),   \
-      MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f)
+      MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f), MF_REAL("scale", 1.0f), MF_REAL("shift", 0.0f)
 
 MF_REFERENCE(mayfly_Conv, mf_nhwc_conv_reference);
 const mf_operator mf_op_mayfly_Conv = {

@@ -21,6 +21,8 @@ enum {
   MF_NHWC_ACTIVATION,      // mf_activation_kind
   MF_NHWC_ALPHA,
   MF_NHWC_BETA,
+  MF_NHWC_SCALE,
+  MF_NHWC_SHIFT,
   MF_NHWC_OUTPUT_PADDING,  // ConvTranspose
   MF_NHWC_CEIL = MF_NHWC_CHANNELS,            // pools: ceil_mode
   MF_NHWC_COUNT_PADDING,        // AveragePool: count_include_pad

@@ -1,5 +1,6 @@
 // Operators that make tensors out of little: Constant, ConstantOfShape, OneHot, Range, EyeLike, Trilu.
 #include "broadcast.h"
+#include "engine/kernels/kernels.h"
 
 #include <math.h>
 
@@ -173,7 +174,7 @@ static bool run_OneHot(mf_kernel_call *call, mf_error *err) {
 MF_REFERENCE(OneHot, run_OneHot);
 const mf_operator mf_op_OneHot = {"", "OneHot", 9, MF_OP_ANY, 3, 3, 1, 1, 1 << 1,
                                   .shape = shape_OneHot, MF_ATTRIBUTES(MF_INT("axis", -1)),
-                                  MF_KERNELS(&OneHot_reference)};
+                                  MF_KERNELS(MF_FAST(one_hot_f32) &OneHot_reference)};
 
 // ---- Range ----
 // ceil((limit - start) / delta), at least 0; -1 where it is no number or too large.

@@ -1,4 +1,5 @@
 // Matrix products: MatMul (as numpy.matmul: batches broadcast, vectors are promoted), Gemm, MatMulInteger, QLinearMatMul.
+#include "engine/kernels/kernels.h"
 #include "nn.h"
 
 typedef struct matmul_sizes {
@@ -116,7 +117,8 @@ INSTANCES(DEFINE_MATMUL)
 MATMUL_KERNEL(matmul)
 MF_REFERENCE(matmul, matmul);
 
-const mf_operator mf_op_MatMul = {"", "MatMul", 1, MF_OP_ANY, 2, 2, 1, 1, .shape = shape_matmul, MF_KERNELS(&matmul_reference)};
+const mf_operator mf_op_MatMul = {"", "MatMul", 1, MF_OP_ANY, 2, 2, 1, 1, .shape = shape_matmul,
+                                  MF_KERNELS(MF_FAST(matmul_pairs_f32) &matmul_reference)};
 
 // ---- Gemm: alpha * A * B + beta * C ----
 

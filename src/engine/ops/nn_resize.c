@@ -257,8 +257,30 @@ static bool make_taps(mf_kernel_call *call, const plan *p, uint32_t d, taps *t, 
 
 // ---- kernels ----
 
+static bool is_whole(const int64_t *index, int64_t in, int64_t out) {
+  bool whole = in == out;
+  for (int64_t o = 0; whole && o < out; ++o) whole = index[o] == o;
+  return whole;
+}
+
+// The last dimension stays as it is (channels-last images): its rows are copied whole.
+static void nearest_rows(const mf_tensor *x, mf_tensor *y, int64_t *const *index) {
+  const uint32_t last = x->rank - 1;
+  const size_t row = (size_t)x->dims[last] * mf_type_size(x->type);
+  int64_t at[MF_MAX_RANK] = {0};
+  const int64_t zero[MF_MAX_RANK] = {0};
+  char *to = y->data;
+  do {
+    int64_t from = 0;
+    for (uint32_t d = 0; d < last; ++d) from = from * x->dims[d] + index[d][at[d]];
+    memcpy(to, (const char *)x->data + (size_t)from * row, row);
+    to += row;
+  } while (nn_step(last, at, zero, y->dims));
+}
+
 static bool nearest(mf_kernel_call *call, const plan *p, mf_error *err) {
-  const mf_tensor *x = call->inputs[0], *y = call->outputs[0];
+  const mf_tensor *x = call->inputs[0];
+  mf_tensor *y = call->outputs[0];
   const size_t size = mf_type_size(x->type);
   const uint32_t rank = x->rank, last = rank > 0 ? rank - 1 : 0;
   int64_t *index[MF_MAX_RANK], at[MF_MAX_RANK] = {0}, zero[MF_MAX_RANK] = {0};
@@ -268,6 +290,10 @@ static bool nearest(mf_kernel_call *call, const plan *p, mf_error *err) {
   }
   if (mf_tensor_count(y) == 0) return true;
   char *to = y->data;
+  if (rank > 1 && is_whole(index[last], x->dims[last], y->dims[last])) {
+    nearest_rows(x, y, index);
+    return true;
+  }
   do {
     int64_t from = 0;
     for (uint32_t d = 0; d < last; ++d) from = from * x->dims[d] + index[d][at[d]];

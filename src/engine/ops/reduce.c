@@ -2,6 +2,7 @@
 // kept in double for real types and in 64-bit integers (modulo 2^64) for the others; a reduction of nothing gives the neutral
 // element.
 #include "broadcast.h"
+#include "engine/kernels/kernels.h"
 
 #include <float.h>
 #include <math.h>
@@ -171,7 +172,7 @@ static bool run_reduce(mf_kernel_call *call, reduce_loop *const loops[], mf_erro
 }
 
 // The older row has the axes as an attribute, the newer one (from opset `moved` on) as an input.
-#define REDUCE_ROWS(id, moved, shape_function, types)                                          \
+#define REDUCE_ROWS(id, moved, shape_function, types, fast)                                    \
   static reduce_loop *const loops_##id[MF_UINT64 + 1] = {types};                               \
   static bool run_##id(mf_kernel_call *call, mf_error *err) {                                  \
     return run_reduce(call, loops_##id, err);                                                  \
@@ -181,25 +182,25 @@ static bool run_reduce(mf_kernel_call *call, reduce_loop *const loops[], mf_erro
       "", #id, 1, moved - 1, 1, 1, 1, 1, .shape = shape_function,                              \
       MF_ATTRIBUTES(MF_INT("keepdims", 1), MF_INT("noop_with_empty_axes", 0),                  \
                     MF_OPTIONAL("axes", MF_ATTR_INTS)),                                        \
-      MF_KERNELS(&id##_reference)};                                                            \
+      MF_KERNELS(fast &id##_reference)};                                                       \
   const mf_operator mf_op_##id = {                                                             \
       "", #id, moved, MF_OP_ANY, 1, 2, 1, 1, 1 << 1, .shape = shape_function,                  \
       MF_ATTRIBUTES(MF_INT("keepdims", 1), MF_INT("noop_with_empty_axes", 0)),                 \
-      MF_KERNELS(&id##_reference)};
+      MF_KERNELS(fast &id##_reference)};
 
 #define NUMBER_LOOPS(id) MF_NUMBER_TYPES(LISTED, id)
-REDUCE_ROWS(ReduceSum, 13, shape_numbers, NUMBER_LOOPS(ReduceSum))
-REDUCE_ROWS(ReduceMean, 18, shape_numbers, NUMBER_LOOPS(ReduceMean))
-REDUCE_ROWS(ReduceProd, 18, shape_numbers, NUMBER_LOOPS(ReduceProd))
-REDUCE_ROWS(ReduceSumSquare, 18, shape_numbers, NUMBER_LOOPS(ReduceSumSquare))
-REDUCE_ROWS(ReduceL1, 18, shape_numbers, NUMBER_LOOPS(ReduceL1))
-REDUCE_ROWS(ReduceL2, 18, shape_numbers, NUMBER_LOOPS(ReduceL2))
-REDUCE_ROWS(ReduceLogSum, 18, shape_numbers, NUMBER_LOOPS(ReduceLogSum))
-REDUCE_ROWS(ReduceLogSumExp, 18, shape_numbers, NUMBER_LOOPS(ReduceLogSumExp))
+REDUCE_ROWS(ReduceSum, 13, shape_numbers, NUMBER_LOOPS(ReduceSum), MF_FAST(reduce_sum_f32))
+REDUCE_ROWS(ReduceMean, 18, shape_numbers, NUMBER_LOOPS(ReduceMean), MF_FAST(reduce_mean_f32))
+REDUCE_ROWS(ReduceProd, 18, shape_numbers, NUMBER_LOOPS(ReduceProd), )
+REDUCE_ROWS(ReduceSumSquare, 18, shape_numbers, NUMBER_LOOPS(ReduceSumSquare), )
+REDUCE_ROWS(ReduceL1, 18, shape_numbers, NUMBER_LOOPS(ReduceL1), )
+REDUCE_ROWS(ReduceL2, 18, shape_numbers, NUMBER_LOOPS(ReduceL2), )
+REDUCE_ROWS(ReduceLogSum, 18, shape_numbers, NUMBER_LOOPS(ReduceLogSum), )
+REDUCE_ROWS(ReduceLogSumExp, 18, shape_numbers, NUMBER_LOOPS(ReduceLogSumExp), )
 REDUCE_ROWS(ReduceMax, 18, shape_extremes,
-            NUMBER_LOOPS(ReduceMax) MF_BOOL_TYPES(LISTED, ReduceMax))
+            NUMBER_LOOPS(ReduceMax) MF_BOOL_TYPES(LISTED, ReduceMax), MF_FAST(reduce_max_f32))
 REDUCE_ROWS(ReduceMin, 18, shape_extremes,
-            NUMBER_LOOPS(ReduceMin) MF_BOOL_TYPES(LISTED, ReduceMin))
+            NUMBER_LOOPS(ReduceMin) MF_BOOL_TYPES(LISTED, ReduceMin), )
 
 // ---- ArgMax, ArgMin ----
 enum { ARG_AXIS, ARG_KEEPDIMS, ARG_LAST };

@@ -18,6 +18,8 @@ static bool activation(mf_edit *e, mf_node *node) {
   mf_edit_set_int(product, "activation", mf_edit_int(node, "kind", 0));
   mf_edit_set_float(product, "alpha", mf_edit_float(node, "alpha", 0));
   mf_edit_set_float(product, "beta", mf_edit_float(node, "beta", 0));
+  mf_edit_set_float(product, "scale", mf_edit_float(node, "scale", 1));
+  mf_edit_set_float(product, "shift", mf_edit_float(node, "shift", 0));
   product->outputs[0] = node->outputs[0];
   e->values[node->outputs[0]].producer = product;
   mf_edit_kill(e, node);
@@ -47,6 +49,38 @@ static bool residual(mf_edit *e, mf_symbols *symbols, mf_node *node) {
   return mf_edit_keep(e, node);
 }
 
+// A number times, or plus, what an activation made: some networks learn such a scale and shift for each layer.
+static bool scale_or_shift(mf_edit *e, mf_node *node, bool *done) {
+  static const struct {
+    const char *name, *kind;
+  } makers[] = {{"Conv", "activation"}, {"MatMul", "activation"}, {"ConvTranspose", "activation"}, {"Activation", "kind"}};
+  bool product = mf_edit_is(node, "", "Mul");
+  for (uint32_t at = 0; at < 2; at++) {
+    float number;
+    mf_value_id made = node->inputs[at];
+    if (!mf_edit_scalar(e, node->inputs[1 - at], &number) || mf_edit_tensor(e, node->inputs[1 - at])->rank > 1) continue;
+    for (uint32_t i = 0; i < MF_COUNT(makers); i++) {
+      mf_node *maker = mf_edit_sole(e, made, "mayfly", makers[i].name);
+      if (!maker || mf_edit_int(maker, makers[i].kind, 0) <= MF_ACT_CLAMP || mf_edit_tensor(e, made)->rank == 0) continue;
+      float scale = mf_edit_float(maker, "scale", 1), shift = mf_edit_float(maker, "shift", 0);
+      mf_edit_set_float(maker, "scale", product ? scale * number : scale);
+      mf_edit_set_float(maker, "shift", product ? shift * number : shift + number);
+      maker->outputs[0] = node->outputs[0];
+      e->values[node->outputs[0]].producer = maker;
+      mf_edit_kill(e, node);
+      return *done = true;
+    }
+  }
+  return true;
+}
+
+static bool visit(mf_edit *e, mf_symbols *symbols, mf_node *node) {
+  bool done = false, sum = mf_edit_is(node, "", "Add");
+  if ((sum || mf_edit_is(node, "", "Mul")) && (!scale_or_shift(e, node, &done) || done)) return done;
+  if (sum) return residual(e, symbols, node);
+  return mf_edit_is(node, "mayfly", "Activation") ? activation(e, node) : mf_edit_keep(e, node);
+}
+
 bool mf_pass_fuse(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
@@ -56,10 +90,7 @@ bool mf_pass_fuse(mf_graph *graph, const mf_compile_options *options, mf_error *
     for (uint32_t i = 0; i < e.n_old; i++) {
       mf_node *node = e.old[i];
       mf_symbols_visit(&symbols, &e, node);
-      bool done = mf_edit_is(node, "mayfly", "Activation") ? activation(&e, node)
-                  : mf_edit_is(node, "", "Add")            ? residual(&e, &symbols, node)
-                                                           : mf_edit_keep(&e, node);
-      if (!done) return false;
+      if (!visit(&e, &symbols, node)) return false;
     }
     mf_edit_end(&e);
   }

@@ -142,7 +142,19 @@ static bool set_window(mf_layout_pass *l, mf_node *node, const window *w) {
          mf_edit_set_ints(&l->e, node, "pads", w->pads, 2 * w->n) && mf_edit_set_ints(&l->e, node, "dilations", w->dilations, w->n);
 }
 
+// A convolution's input and output have as many dimensions as its weights, known or not.
+static void learn_rank(mf_layout_pass *l, const mf_node *node) {
+  const mf_tensor *w = mf_edit_tensor(&l->e, node->inputs[1]);
+  for (uint32_t i = 0; i < 2; i++) {
+    mf_tensor *t = mf_edit_tensor(&l->e, i ? node->outputs[0] : node->inputs[0]);
+    if (t->rank != MF_RANK_UNKNOWN || (w->rank != 3 && w->rank != 4)) continue;
+    t->rank = w->rank;
+    for (uint32_t d = 0; d < w->rank; d++) t->dims[d] = MF_DIM_UNKNOWN;
+  }
+}
+
 static bool convolution(mf_layout_pass *l, mf_node *node, bool transposed, bool *done) {
+  learn_rank(l, node);
   const mf_tensor *x = mf_edit_tensor(&l->e, node->inputs[0]), *w = mf_edit_tensor(&l->e, node->inputs[1]);
   mf_value_id inputs[3] = {MF_NO_VALUE, node->inputs[1], mf_edit_input(node, 2)}, out;
   const int64_t *sizes;

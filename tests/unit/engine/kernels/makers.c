@@ -8,6 +8,8 @@ static void random_activation(trial *t) {
   trial_int(t, "activation", kind);
   trial_float(t, "alpha", kind == MF_ACT_CLAMP ? random_float(-1, 0) : random_float(0.01f, 0.3f));
   trial_float(t, "beta", kind == MF_ACT_CLAMP ? random_float(0, 4) : 0.5f);
+  trial_float(t, "scale", random_chance(50) ? 1 : 0.75f);
+  trial_float(t, "shift", random_chance(50) ? 0 : 0.25f);
 }
 
 // Kernel, strides, dilations, pads and an input [N, spatial..., channels] that is large enough for one output.
@@ -112,6 +114,8 @@ static void make_activation(trial *t) {
   trial_int(t, "kind", kind);
   trial_float(t, "alpha", kind == MF_ACT_CLAMP ? random_float(-1, 0) : random_float(0.01f, 0.3f));
   trial_float(t, "beta", kind == MF_ACT_CLAMP ? random_float(0, 4) : 0.5f);
+  trial_float(t, "scale", random_chance(50) ? 1 : 0.75f);
+  trial_float(t, "shift", random_chance(50) ? 0 : 0.25f);
 }
 
 static void make_lstm(trial *t) {
@@ -179,6 +183,32 @@ static void make_softmax(trial *t) {
   trial_int(t, "axis", random_int(-3, 2));
 }
 
+static void make_matmul_pairs(trial *t) {
+  int64_t batch[2] = {random_int(1, 3), random_int(1, 2)}, m = random_size(20), k = random_size(60), n = random_size(70);
+  uint32_t a_rank = (uint32_t)random_int(1, 4), b_rank = (uint32_t)random_int(1, 4);
+  int64_t a[4] = {random_chance(70) ? batch[0] : 1, batch[1], m, k}, b[4] = {batch[0], random_chance(70) ? batch[1] : 1, k, n};
+  trial_input(t, 0, MF_FLOAT, a_rank, a + 4 - a_rank);
+  trial_input(t, 1, MF_FLOAT, b_rank, b_rank == 1 ? &k : b + 4 - b_rank);
+}
+
+static void make_reduce(trial *t) {
+  int64_t dims[4], axes[4], first = random_int(0, 3), n = random_int(1, 4 - first);
+  random_dims(4, dims);
+  trial_input(t, 0, MF_FLOAT, 4, dims);
+  for (int64_t i = 0; i < n; i++) axes[i] = first + i - (random_chance(30) ? 4 : 0);
+  if (random_chance(85)) trial_ints(t, "axes", axes, (uint32_t)n);
+  trial_int(t, "keepdims", random_int(0, 1));
+}
+
+static void make_one_hot(trial *t) {
+  int64_t dims[2] = {random_int(1, 5), random_int(1, 9)};
+  trial_input(t, 0, random_chance(50) ? MF_INT32 : MF_INT64, 2, dims);
+  trial_input(t, 1, MF_INT64, 1, (int64_t[]){1});
+  *(int64_t *)t->inputs[1].data = random_int(1, 130);
+  trial_input(t, 2, MF_FLOAT, 1, (int64_t[]){2});
+  if (random_chance(50)) *(float *)t->inputs[2].data = 0;
+}
+
 #define OPERATOR(name) extern const mf_operator mf_op_##name;
 #include "engine/ops/operators.def"
 #undef OPERATOR
@@ -207,7 +237,12 @@ static void make_softmax(trial *t) {
   MAKER(tanh_f32, Tanh, make_unary)                                                 \
   MAKER(relu_f32, Relu, make_unary)                                                 \
   MAKER(softmax_f32, Softmax, make_softmax)                                         \
-  MAKER(softmax_rows_f32, Softmax_1, make_softmax)
+  MAKER(softmax_rows_f32, Softmax_1, make_softmax)                                  \
+  MAKER(matmul_pairs_f32, MatMul, make_matmul_pairs)                                \
+  MAKER(reduce_sum_f32, ReduceSum1, make_reduce)                                    \
+  MAKER(reduce_mean_f32, ReduceMean1, make_reduce)                                  \
+  MAKER(reduce_max_f32, ReduceMax1, make_reduce)                                    \
+  MAKER(one_hot_f32, OneHot, make_one_hot)
 
 trial_maker *const trial_makers[MF_FAST_COUNT] = {
 #define MAKER(kernel, row, maker) [MF_FAST_##kernel] = maker,
