@@ -47,8 +47,8 @@ static bool keep(mf_http_request *request, const void *data, size_t len, mf_erro
 bool mf_wire_body_add(mf_http_request *request, const void *data, size_t len) {
   mf_error err;
   request->body_len += len;
-  if (request->response)
-    return request->body_len - request->route.max_body_bytes < (request->known_peer ? LINGER_KNOWN_BYTES : LINGER_STRANGER_BYTES);
+  if (request->response)  // too long, or refused before it was: then up to the limit and as much again
+    return request->body_len < request->route.max_body_bytes + (request->known_peer ? LINGER_KNOWN_BYTES : LINGER_STRANGER_BYTES);
   if (request->body_len > request->route.max_body_bytes) {
     mf_wire_body_too_large(request);
     return true;

@@ -98,7 +98,7 @@ def scale_model(factor=2.0, size=4):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7).SerializeToString()
 
 
-def slow_model(size=700, layers=60):
+def slow_model(size=700, layers=12):
     """Matrix products that take a good part of a second; y is 0. Nothing is constant, so that the image stays small."""
     nodes = [helper.make_node("Expand", ["x", "shape"], ["wide"]), helper.make_node("Sub", ["wide", "wide"], ["v0"])]
     nodes += [helper.make_node("MatMul", [f"v{i}", "v0"], [f"v{i + 1}"]) for i in range(layers)]

@@ -1,0 +1,417 @@
+"""The server as a program: options, data directory, port, keys, signatures, stopping, being killed, starting again."""
+import base64
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import sqlite3
+import ssl
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import botocore.exceptions
+import pytest
+
+from world import MAYFLY, ROLE, ROOT, Server, create, invoke, scale_model, slow_model, wait_for, zipped
+
+
+def serve(*arguments):
+    return subprocess.run([MAYFLY, "serve", *map(str, arguments)], capture_output=True, text=True, timeout=20)
+
+
+@pytest.fixture
+def own():
+    """A server that the test may do anything to."""
+    running = Server()
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def test_help_and_wrong_options():
+    done = serve("--help")
+    assert done.returncode == 0
+    for option in ("--data", "--listen", "--keep-alive", "--run-slots", "--pool-memory", "--max-package", "--tls-cert", "--tls-key", "--insecure"):
+        assert option in done.stdout
+    for arguments, word in ((["--speed"], "--speed"), (["--listen", "nowhere"], "ADDR:PORT"), (["--keep-alive", "-1"], "--keep-alive"),
+                            (["--keep-alive", "soon"], "soon"), (["--run-slots", "0"], "--run-slots"), (["--data"], "--data"),
+                            (["--run-slots", "1.5"], "1.5"), (["--tls-cert", "x"], "--tls-key")):
+        done = serve(*arguments)
+        assert done.returncode == 2 and word in done.stderr, (arguments, done.stderr)
+
+
+def test_other_addresses_need_tls_or_insecure(tmp_path):
+    done = serve("--data", tmp_path / "d", "--listen", "0.0.0.0:0")
+    assert done.returncode == 1 and "--insecure" in done.stderr and "--tls-cert" in done.stderr
+    running = Server("--listen", "0.0.0.0:0", "--insecure")
+    try:
+        assert running.endpoint.startswith("http://127.0.0.1:") and running.health()["status"] == "ok"
+    finally:
+        assert running.stop() == 0
+
+
+def test_taken_port_and_taken_directory_are_said(own, tmp_path):
+    port = own.endpoint.rsplit(":", 1)[1]
+    done = serve("--data", tmp_path / "other", "--listen", f"127.0.0.1:{port}")
+    assert done.returncode == 1 and port in done.stderr and "--listen" in done.stderr
+    done = serve("--data", own.data, "--listen", "127.0.0.1:0")
+    assert done.returncode == 1 and str(own.process.pid) in done.stderr and str(own.data) in done.stderr
+
+
+def test_data_of_a_newer_mayfly_is_refused(own):
+    assert own.stop() == 0
+    with sqlite3.connect(own.data / "mayfly.db") as database:
+        database.execute("PRAGMA user_version = 1000")
+    database.close()
+    done = serve("--data", own.data, "--listen", "127.0.0.1:0")
+    assert done.returncode == 1 and "newer Mayfly" in done.stderr
+
+
+def test_secrets_are_for_the_owner_only(own):
+    assert (own.data / "root-key").stat().st_mode & 0o777 == 0o600
+    assert own.data.stat().st_mode & 0o777 == 0o700
+
+
+def test_sigterm_finishes_what_runs_and_exits_0(own):
+    client = own.client()
+    create(client, "slow", zipped(slow_model(700, 20)), Timeout=60)
+    result = []
+    caller = threading.Thread(target=lambda: result.append(invoke(client, "slow", {"x": [1]})[0]["StatusCode"]))
+    caller.start()
+    wait_for(lambda: own.health()["instances_busy"] == 1, what="the call to run")
+    assert own.stop() == 0
+    caller.join()
+    assert result == [200]
+    assert not (own.data / "endpoint").exists()
+    own.start()
+    assert own.rows()["slow"]["invocations"] == 1  # counters were flushed
+    assert "REPORT" in own.run("logs", "slow").stdout.decode()
+
+
+def test_kill_9_of_the_keeper_loses_nothing_acknowledged(own):
+    client = own.client()
+    create(client, "before", Tags={"a": "b"})
+    client.put_function_concurrency(FunctionName="before", ReservedConcurrentExecutions=850)
+    kept = client.get_function(FunctionName="before")
+    stop, acknowledged = threading.Event(), []
+
+    def deploy():
+        while not stop.is_set():
+            name = f"f{len(acknowledged)}"
+            try:
+                create(client, name, zipped(scale_model(len(acknowledged))), wait=False)
+            except botocore.exceptions.BotoCoreError:
+                return
+            acknowledged.append(name)
+
+    worker = threading.Thread(target=deploy)
+    worker.start()
+    wait_for(lambda: len(acknowledged) > 10)
+    own.kill()
+    stop.set()
+    worker.join()
+    own.start()
+    client = own.client()
+    for i, name in enumerate(acknowledged):
+        client.get_waiter("function_active_v2").wait(FunctionName=name)
+        assert json.loads(invoke(client, name, {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == i
+    now = client.get_function(FunctionName="before")
+    assert now["Configuration"] == kept["Configuration"] and now["Tags"] == kept["Tags"] and now["Concurrency"] == kept["Concurrency"]
+    with pytest.raises(botocore.exceptions.ClientError):  # the sum of what is reserved was counted again
+        client.put_function_concurrency(FunctionName=acknowledged[0], ReservedConcurrentExecutions=100)
+
+
+def test_kill_9_of_front_is_survived(own):
+    client = own.client()
+    create(client, "f")
+    assert json.loads(invoke(client, "f", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+    front = own.health()["pid"]
+    os.kill(front, signal.SIGKILL)
+    assert own.health()["pid"] != front  # this very connection waited for the new front
+    assert json.loads(invoke(client, "f", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+    assert own.process.poll() is None
+
+
+def test_create_is_acknowledged_after_the_sync_that_covers_it(tmp_path):
+    """Traced: before the bytes of "201 Created" leave, the package's file and its directory, and the database's log, were synced."""
+    trace = tmp_path / "trace"
+    running = Server(prefix=["strace", "-f", "-y", "-s", "64", "-o", str(trace), "-e",
+                             "trace=fsync,fdatasync,write,writev,sendto,sendmsg,pwrite64,rename,renameat,renameat2,send"])
+    try:
+        create(running.client(), "traced", wait=False)
+    finally:
+        running.process.send_signal(signal.SIGTERM)
+        subprocess.run(["pkill", "-TERM", "-P", str(running.process.pid)], check=False)
+        running.process.wait(60)
+    lines = trace.read_text(errors="replace").splitlines()
+    answer = next(i for i, line in enumerate(lines) if "HTTP/1.1 201" in line)
+    returned = {}  # line where a call returned: resumed calls count where they ended
+    pending = {}
+    for i, line in enumerate(lines):
+        pid = line.split()[0]
+        if "<unfinished ...>" in line:
+            pending[pid] = line
+        elif "resumed>" in line:
+            returned[i] = pending.pop(pid, "") + line
+        else:
+            returned[i] = line
+    syncs = {i: text for i, text in returned.items() if re.search(r"\b(fsync|fdatasync)\(", text) and text.rstrip().endswith("= 0")}
+    wal_writes = [i for i, text in returned.items() if i < answer and "pwrite64(" in text and "mayfly.db-wal" in text]
+    assert wal_writes and any(wal_writes[-1] < i < answer and "mayfly.db-wal" in text for i, text in syncs.items())
+    renames = [i for i, text in returned.items() if i < answer and "rename" in text and "/tmp>" in text]
+    assert renames and any(i < renames[0] and "/tmp/" in text for i, text in syncs.items()), "the package's file"
+    assert any(renames[0] < i < answer and "/blobs/" in text for i, text in syncs.items()), "the package's directory"
+
+
+def test_disk_full_at_deploy_is_said_and_passes(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system takes root")
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", small]).returncode != 0:
+        pytest.skip("tmpfs cannot be mounted here")
+    try:
+        running = Server(data=small / "data")
+        client = running.client()
+        create(client, "fits")
+        # 20 MB do not even fit while they arrive; 4 MB arrive (5.6 MB of text) and do not fit beside that twice more.
+        for padding, status, words in ((20 << 20, 507, "no room"), (4 << 20, 500, "No space left")):
+            with pytest.raises(botocore.exceptions.ClientError) as caught:
+                create(client, "big", zipped(padding=padding), wait=False)
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status and words in str(caught.value)
+        assert json.loads(invoke(client, "fits", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+        create(client, "fits-too")
+        assert running.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", small])
+
+
+def test_lost_and_damaged_images_are_built_again(own):
+    client = own.client()
+    create(client, "f")
+    create(client, "g", zipped(scale_model(3)))
+    images = sqlite3.connect(own.data / "mayfly.db").execute("SELECT value FROM images").fetchall()
+    names = [json.loads(value)["image"] for value, in images]
+    assert own.stop() == 0
+    for name in names:
+        path = own.data / "blobs" / name[:2] / name
+        path.unlink()
+    own.start()
+    client = own.client()
+    for name, factor in (("f", 2), ("g", 3)):
+        wait_for(lambda: answers(client, name) == factor, what=f"{name} to be built again")
+    # While the server runs, one is cut to nothing and one is overwritten.
+    for name, text in zip(names, (b"", b"x" * 5000)):
+        path = own.data / "blobs" / name[:2] / name
+        path.unlink()
+        path.write_bytes(text)
+    client.update_function_configuration(FunctionName="f", Timeout=4)  # instances of the old revision go
+    client.update_function_configuration(FunctionName="g", Timeout=4)
+    for name, factor in (("f", 2), ("g", 3)):
+        wait_for(lambda: answers(client, name) == factor, what=f"{name} to be built again")
+
+
+def answers(client, name):
+    try:
+        return json.loads(invoke(client, name, {"x": [[1, 1, 1, 1]]})[1])["y"][0][0]
+    except botocore.exceptions.ClientError as error:
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503, error
+        return None
+
+
+def test_another_instruction_set_compiles_again_by_itself(own):
+    client = own.client()
+    create(client, "f")
+    assert own.stop() == 0
+    own.start(environment={"MAYFLY_ISA": "generic"})
+    client = own.client()
+    wait_for(lambda: answers(client, "f") == 2)
+    built = {json.loads(value)["image"] for value, in sqlite3.connect(own.data / "mayfly.db").execute("SELECT value FROM images")}
+    assert len(built) == 2
+    assert client.get_function_configuration(FunctionName="f")["State"] == "Active"
+
+
+# ---- keys and signatures ----
+def test_keys_are_made_work_and_are_removed(own):
+    made = json.loads(own.run("keys", "new", "--json").stdout)
+    other = own.client(aws_access_key_id=made["AccessKeyId"], aws_secret_access_key=made["SecretAccessKey"])
+    assert other.list_functions()["Functions"] == []
+    listed = {k["AccessKeyId"]: k["Kind"] for k in json.loads(own.run("keys", "--json").stdout)}
+    assert listed == {own.access_key: "root", made["AccessKeyId"]: "user"}
+    own.kill()
+    own.start()
+    other = own.client(aws_access_key_id=made["AccessKeyId"], aws_secret_access_key=made["SecretAccessKey"])
+    assert other.list_functions()["Functions"] == []
+    own.run("keys", "rm", made["AccessKeyId"])
+    with pytest.raises(botocore.exceptions.ClientError) as caught:
+        other.list_functions()
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert own.run("keys", "rm", own.access_key, check=False).returncode == 1
+
+
+def status_of(request):
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def signed(server, moment=None, secret=None, access_key=None, path="/2015-03-31/functions/"):
+    request = botocore.awsrequest.AWSRequest("GET", server.endpoint + path)
+    auth = botocore.auth.SigV4Auth(botocore.credentials.Credentials(access_key or server.access_key, secret or server.secret), "lambda", "us-east-1")
+    if moment:
+        class Then(datetime.datetime):
+            @classmethod
+            def utcnow(cls):
+                return moment
+        real, botocore.auth.datetime.datetime = botocore.auth.datetime.datetime, Then
+        try:
+            auth.add_auth(request)
+        finally:
+            botocore.auth.datetime.datetime = real
+    else:
+        auth.add_auth(request)
+    return urllib.request.Request(request.url, headers=dict(request.headers))
+
+
+def test_signatures_that_are_bad_expired_or_absent(server):
+    assert status_of(signed(server))[0] == 200
+    assert status_of(signed(server, secret="wrong"))[0] == 403
+    assert status_of(signed(server, access_key="AKIAAAAAAAAAAAAAAAAA"))[0] == 403
+    assert status_of(signed(server, moment=datetime.datetime.utcnow() - datetime.timedelta(minutes=16)))[0] == 403
+    assert status_of(signed(server, moment=datetime.datetime.utcnow() + datetime.timedelta(minutes=16)))[0] == 403
+    for path in ("/2015-03-31/functions/", "/_mayfly/functions", "/_mayfly/keys", "/_mayfly/logs/f"):
+        assert status_of(urllib.request.Request(server.endpoint + path))[0] == 403, path
+    assert status_of(urllib.request.Request(server.endpoint + "/healthz"))[0] == 200
+
+
+# ---- clients that misbehave ----
+def test_a_client_that_leaves_does_not_disturb_the_function(own):
+    client = own.client()
+    create(client, "slow", zipped(slow_model()), Timeout=60)
+    body = b'{"x": [1]}'
+    request = botocore.awsrequest.AWSRequest("POST", own.endpoint + "/2015-03-31/functions/slow/invocations", data=body)
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(own.access_key, own.secret), "lambda", "us-east-1").add_auth(request)
+    host, port = own.endpoint[7:].split(":")
+    head = "POST /2015-03-31/functions/slow/invocations HTTP/1.1\r\nHost: %s:%s\r\nContent-Length: %d\r\n" % (host, port, len(body))
+    head += "".join(f"{k}: {v}\r\n" for k, v in request.headers.items()) + "\r\n"
+    for _ in range(4):
+        with socket.create_connection((host, int(port))) as connection:
+            connection.sendall(head.encode() + body)
+            time.sleep(0.05)
+    wait_for(lambda: own.health()["instances_busy"] == 0 and own.health()["queued"] == 0, 60)
+    assert json.loads(invoke(client, "slow", {"x": [1]})[1]) == {"y": 0}
+    assert own.health()["instances_busy"] == 0
+
+
+# ---- TLS, aws-cli, logs that are followed ----
+def test_tls(tmp_path):
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out",
+                    certificate, "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    done = serve("--data", tmp_path / "none", "--listen", "localhost:0", "--tls-cert", tmp_path / "missing", "--tls-key", key)
+    assert done.returncode == 1 and "missing" in done.stderr
+    running = Server("--listen", "localhost:0", "--tls-cert", certificate, "--tls-key", key, environment={"SSL_CERT_FILE": str(certificate)})
+    try:
+        assert running.endpoint.startswith("https://localhost:")
+        client = running.client(verify=str(certificate))
+        create(client, "f")
+        assert json.loads(invoke(client, "f", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+        location = client.get_function(FunctionName="f")["Code"]["Location"]
+        assert location.startswith("https://localhost:")
+        context = ssl.create_default_context(cafile=str(certificate))
+        with urllib.request.urlopen(location, context=context) as answer:
+            assert answer.read()[:2] == b"PK"
+    finally:
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
+
+
+def test_aws_cli_walks_a_functions_life(own, tmp_path):
+    package, event, out = tmp_path / "f.zip", tmp_path / "event.json", tmp_path / "out.json"
+    package.write_bytes(zipped())
+    event.write_text('{"x": [[1, 2, 3, 4]]}')
+    done = own.aws("lambda", "create-function", "--function-name", "cli", "--role", ROLE, "--zip-file", f"fileb://{package}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["State"] == "Pending"
+    assert own.aws("lambda", "wait", "function-active-v2", "--function-name", "cli").returncode == 0
+    done = own.aws("lambda", "invoke", "--function-name", "cli", "--payload", f"fileb://{event}", "--log-type", "Tail", out)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(out.read_text()) == {"y": [[2, 4, 6, 8]]}
+    answer = json.loads(done.stdout)
+    assert (answer["StatusCode"], answer["ExecutedVersion"]) == (200, "$LATEST")
+    assert base64.b64decode(answer["LogResult"]).decode().startswith("START RequestId")
+    assert own.aws("lambda", "update-function-configuration", "--function-name", "cli", "--timeout", "8").returncode == 0
+    assert own.aws("lambda", "wait", "function-updated", "--function-name", "cli").returncode == 0
+    assert own.aws("lambda", "list-functions", "--query", "Functions[].FunctionName", "--output", "text").stdout.strip() == "cli"
+    done = own.aws("lambda", "get-function", "--function-name", "nothing")
+    assert done.returncode == 254 and "ResourceNotFoundException" in done.stderr
+    assert own.aws("lambda", "delete-function", "--function-name", "cli").returncode == 0
+    assert own.aws("s3api", "list-buckets").returncode != 0
+
+
+def test_followed_logs_come_when_they_are_written(own):
+    client = own.client()
+    create(client, "f")
+    follower = subprocess.Popen([MAYFLY, "logs", "f", "--follow", "--data", own.data], stdout=subprocess.PIPE, text=True)
+    try:
+        time.sleep(0.3)
+        answer, _ = invoke(client, "f", {"x": [[1, 1, 1, 1]]})
+        line = follower.stdout.readline()
+        assert answer["ResponseMetadata"]["RequestId"] in line and "START" in line
+    finally:
+        follower.kill()
+        follower.wait()
+
+
+def test_deploy_from_the_command_line_updates_and_keeps_serving(own, tmp_path):
+    model = tmp_path / "scale.onnx"
+    model.write_bytes(scale_model(2))
+    own.run("deploy", model)
+    client = own.client()
+    assert answers(client, "scale") == 2
+    model.write_bytes(scale_model(3))
+    own.run("deploy", model, "--memory", "512", "--timeout", "30")
+    got = client.get_function_configuration(FunctionName="scale")
+    assert (answers(client, "scale"), got["MemorySize"], got["Timeout"]) == (3, 512, 30)
+    assert got["CodeSha256"] == base64.b64encode(hashlib.sha256(model.read_bytes()).digest()).decode()
+    model.write_bytes(b"this is no model")
+    done = own.run("deploy", model, "--memory", "600", check=False)
+    assert done.returncode == 1 and answers(client, "scale") == 3
+    got = client.get_function_configuration(FunctionName="scale")
+    assert (got["MemorySize"], got["LastUpdateStatus"]) == (512, "Failed")
+    own.run("rm", "scale")
+    assert own.rows() == {}
+
+
+def test_other_services_are_refused_by_name(server):
+    import boto3
+    client = boto3.client("sqs", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id=server.access_key,
+                          aws_secret_access_key=server.secret)
+    with pytest.raises(Exception) as caught:
+        client.list_queues()
+    assert "501" in str(caught.value) or "sqs" in str(caught.value)
+
+
+def test_no_file_is_left_behind_by_deletion(own):
+    client = own.client()
+    create(client, "f")
+    packages = {p for p in (own.data / "blobs").glob("*/*")}
+    client.delete_function(FunctionName="f")
+    for path in packages:
+        os.utime(path, (time.time() - 7200,) * 2)
+    assert own.stop() == 0
+    own.start()
+    wait_for(lambda: not list((own.data / "blobs").glob("*/*")), what="the collection of blobs")
+    assert sqlite3.connect(own.data / "mayfly.db").execute("SELECT count(*) FROM images").fetchone() == (0,)
