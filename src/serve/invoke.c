@@ -73,7 +73,10 @@ static void map_exit(const mf_invocation *i, const char *error_type, int signal_
   else snprintf(reason, sizeof reason, "Runtime exited without providing a reason");
   call->status = "error";
   call->error_type = error_type;
-  snprintf(call->error_line, sizeof call->error_line, "RequestId: %s Error: %s\n%s", i->request_id, reason, "Runtime.ExitError");
+  // What ran out of memory says how much it needed: that is for the log, the caller sees what Lambda's would.
+  int told = i->response.len == 0 ? 0 : snprintf(call->error_line, sizeof call->error_line, "[ERROR] %.*s\n",
+                                                 (int)MF_MIN(i->response.len, sizeof call->error_line / 2), (const char *)i->response.data);
+  snprintf(call->error_line + told, sizeof call->error_line - (size_t)told, "RequestId: %s Error: %s\nRuntime.ExitError", i->request_id, reason);
   set_payload(call, snprintf(call->message, sizeof call->message, "{\"errorType\":\"Runtime.ExitError\",\"errorMessage\":\"RequestId: %s Error: %s\"}",
                              i->request_id, reason));
 }

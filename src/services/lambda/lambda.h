@@ -29,7 +29,7 @@ typedef struct mf_lambda_call {
   uint64_t max_memory_bytes;
   const char *status;             // NULL, "timeout", "error"; for REPORT
   const char *error_type;         // "Runtime.ExitError", … for REPORT
-  char error_line[256];           // what stands between START and END ("RequestId: … Error: …"), "" if nothing
+  char error_line[1024];          // what stands between START and END ("RequestId: … Error: …"), "" if nothing
   void *host;                     // serve's
 } mf_lambda_call;
 

@@ -1,0 +1,40 @@
+// Prints the tables of operations and members as JSON, for test_model.py to compare with botocore's service model.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "services/lambda/internal.h"
+
+static json_t *number_or_null(int64_t number) { return number == MF_NO_LIMIT ? json_null() : json_integer((json_int_t)number); }
+static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
+
+static json_t *shape_json(const mf_shape *shape);
+
+static json_t *field_json(const mf_field *field) {
+  static const char *const kinds[] = {"string", "integer", "boolean", "blob", "structure", "list", "map"};
+  json_t *out = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:i}", "name", field->name, "kind", kinds[field->kind], "min", number_or_null(field->min),
+                          "max", number_or_null(field->max), "pattern", text_or_null(field->pattern), "values", text_or_null(field->values),
+                          "flags", (int)field->flags);
+  if (field->of) json_object_set_new(out, "of", shape_json(field->of));
+  return out;
+}
+
+static json_t *shape_json(const mf_shape *shape) {
+  json_t *fields = json_array();
+  for (uint32_t i = 0; i < shape->n_fields; i++) json_array_append_new(fields, field_json(&shape->fields[i]));
+  return json_pack("{s:s,s:o}", "name", shape->name, "fields", fields);
+}
+
+int main(void) {
+  json_t *operations = json_array();
+  for (uint32_t i = 0; i < mf_n_operations; i++) {
+    const mf_operation *o = &mf_operations[i];
+    json_t *out = json_pack("{s:s,s:s,s:s,s:i}", "name", o->name, "method", o->method, "path", o->path, "status", o->status);
+    if (o->handle) json_object_set_new(out, "input", shape_json(o->input));
+    json_array_append_new(operations, out);
+  }
+  char *text = json_dumps(operations, JSON_INDENT(1));
+  puts(text);
+  free(text);
+  json_decref(operations);
+  return 0;
+}

@@ -1,0 +1,66 @@
+// Validation messages, word for word as AWS writes them (lambda.md, error table).
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "services/lambda/validate.h"
+
+static void expect(const char *json, uint32_t count, const char *text) {
+  mf_violations v = {0};
+  json_t *body = json_loads(json, 0, NULL);
+  assert_non_null(body);
+  mf_validate_body(&mf_shape_CreateFunctionRequest, body, &v);
+  mf_buf_append(&v.text, "", 1);
+  if (v.count != count || !strstr(v.text.data, text)) fail_msg("%s: %u violations: %s", json, v.count, v.text.data);
+  mf_buf_deinit(&v.text);
+  json_decref(body);
+}
+#define GOOD "\"FunctionName\": \"f\", \"Role\": \"arn:aws:iam::000000000000:role/r\", \"Code\": {\"ZipFile\": \"\"}"
+
+static void what_fits_has_no_violations(void **state) {
+  (void)state;
+  expect("{" GOOD "}", 0, "");
+  expect("{" GOOD ", \"MemorySize\": 128, \"Timeout\": 900, \"Description\": \"\", \"Unknown\": 1, \"Layers\": null}", 0, "");
+}
+
+static void violations_are_worded_as_aws_words_them(void **state) {
+  (void)state;
+  expect("{" GOOD ", \"MemorySize\": 64}", 1,
+         "Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128");
+  expect("{" GOOD ", \"MemorySize\": 64, \"Timeout\": 901}", 2, "less than or equal to 900; Value '64'");
+  expect("{\"FunctionName\": \"f\", \"Code\": {}}", 1, "Value null at 'role' failed to satisfy constraint: Member must not be null");
+  expect("{" GOOD ", \"Environment\": {\"Variables\": {\"1A\": \"x\"}}}", 1,
+         "Value '{1A=x}' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy "
+         "regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]");
+  expect("{" GOOD ", \"VpcConfig\": {\"SubnetIds\": [\"bad-format!!!\"]}}", 1,
+         "Value '[bad-format!!!]' at 'vpcConfig.subnetIds' failed to satisfy constraint: Member must satisfy constraint: [Member must have "
+         "length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression "
+         "pattern: subnet-[0-9a-z]*]");
+  expect("{" GOOD ", \"EphemeralStorage\": {}}", 1, "Value null at 'ephemeralStorage.size'");
+}
+
+static void wrong_types_and_refused_members_are_told_apart(void **state) {
+  (void)state;
+  mf_violations v = {0};
+  json_t *body = json_loads("{" GOOD ", \"MemorySize\": \"128\"}", 0, NULL);
+  mf_validate_body(&mf_shape_CreateFunctionRequest, body, &v);
+  assert_true(v.wrong_type);
+  mf_buf_deinit(&v.text);
+  json_decref(body);
+  v = (mf_violations){0};
+  body = json_loads("{" GOOD ", \"DurableConfig\": {}}", 0, NULL);
+  mf_validate_body(&mf_shape_CreateFunctionRequest, body, &v);
+  assert_string_equal(v.unsupported, "DurableConfig");
+  json_decref(body);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_fits_has_no_violations),
+      cmocka_unit_test(violations_are_worded_as_aws_words_them),
+      cmocka_unit_test(wrong_types_and_refused_members_are_told_apart),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
