@@ -10,10 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "pipeline/pipeline.h"
 
 enum { MAX_FILES = 4096, MAX_DEPTH = 3 };
 #define DYNAMIC_ROOM ((size_t)4 << 30)  // address space, not memory: pages are taken when they are used
+#define MAX_UNZIPPED ((uint64_t)8 << 30)
 #define STATIC_ROOM ((size_t)256 << 20)
 
 bool model_map_file(const char *path, mf_slice *bytes, mf_error *err) {
@@ -60,9 +62,22 @@ static bool add_folder(model_source *source, const char *folder, const char *pre
   return good;
 }
 
-// Only models larger than a page of description have external data worth looking for; an image has none.
+// A folder is a package: zipped as `mayfly deploy` zips it, read as the server reads it.
+static bool open_folder(model_source *source, mf_error *err) {
+  cli_package package = {.fd = -1};
+  if (!cli_package_open(source->path, &package, err)) return false;
+  void *data = package.len ? mmap(NULL, package.len, PROT_READ, MAP_PRIVATE, package.fd, 0) : MAP_FAILED;
+  mf_close(&package.fd);
+  if (data == MAP_FAILED) return mf_fail_errno(err, "cannot map what '%s' was zipped to", source->path);
+  source->bytes = (mf_slice){data, package.len};
+  return true;
+}
+
+// Files beside the model are mapped only when it mentions external data; an image has none.
 bool model_source_open(model_source *source, const char *path, mf_arena *arena, mf_error *err) {
+  struct stat st;
   *source = (model_source){.path = path};
+  if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return open_folder(source, err);
   if (!model_map_file(path, &source->bytes, err)) return false;
   static const char mark[] = "location";
   if (mf_image_is(source->bytes) || !memmem(source->bytes.data, source->bytes.len, mark, sizeof mark - 1)) return true;
@@ -83,9 +98,19 @@ static bool external_data(void *context, mf_str location, mf_slice *bytes, mf_er
   return mf_fail(err, MF_InvalidModel, "there is no such file beside the model");
 }
 
+static bool is_zip(mf_slice bytes) { return bytes.len > 4 && memcmp(bytes.data, "PK\3\4", 4) == 0; }
+
+static bool compile_package(const model_source *source, const mf_compile_options *options, mf_arena *arena, mf_slice *image, mf_error *err) {
+  mf_package_report *report = MF_NEW(arena, mf_package_report);
+  mf_package_options package = {.isa = options->isa, .reference = options->reference, .max_unzipped_bytes = MAX_UNZIPPED};
+  if (!report) return mf_fail(err, MF_OutOfMemory, "no memory");
+  return mf_package_compile(source->bytes, &package, arena, image, report, err);
+}
+
 static bool compile(const model_source *source, bool reference, mf_arena *arena, mf_slice *image, mf_error *err) {
   mf_compile_options options = {.reference = reference};
   if (!mf_isa_detect(&options.isa, err)) return false;
+  if (is_zip(source->bytes)) return compile_package(source, &options, arena, image, err);
   mf_graph *graph = mf_onnx_read(source->bytes, arena, &mf_pipeline_operators, external_data, (void *)(uintptr_t)source, err);
   return graph && mf_compile(graph, &options, arena, image, err);
 }

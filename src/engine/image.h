@@ -90,7 +90,6 @@ typedef enum mf_node_flags {
   MF_NODE_SELF = 2,     // the kernel sets its outputs' shapes (MF_OP_SHAPES_ITSELF)
   MF_NODE_ALIAS = 4,    // output 0 is input 0's memory: no kernel
   MF_NODE_INPLACE = 8,  // output 0 takes over input 0's heap block if they are of one size
-  MF_NODE_CACHED = 16,  // its shapes follow from the graph inputs' dimensions alone
 } mf_node_flags;
 
 typedef struct mf_image_node_record {

@@ -232,16 +232,15 @@ static bool open_outputs(opener *o, const mf_image_node_record *node, uint32_t p
 
 static bool flags_are_right(const opener *o, const mf_image_node_record *node) {
   const mf_image *image = o->image;
-  enum { ALL = MF_NODE_SHAPE | MF_NODE_SELF | MF_NODE_ALIAS | MF_NODE_INPLACE | MF_NODE_CACHED };
+  enum { ALL = MF_NODE_SHAPE | MF_NODE_SELF | MF_NODE_ALIAS | MF_NODE_INPLACE };
   const mf_operator *op = image->operators[node->kernel];
   bool self = op->flags & (MF_OP_SHAPES_ITSELF | MF_OP_CONTROL);
   uint32_t in = node->n_inputs ? image->ids[node->inputs] : MF_IMAGE_ABSENT, out = node->n_outputs ? image->ids[node->outputs] : MF_IMAGE_ABSENT;
   if (node->flags & ~(uint32_t)ALL || self != !!(node->flags & MF_NODE_SELF)) return false;
-  if (self && node->flags & (MF_NODE_SHAPE | MF_NODE_ALIAS | MF_NODE_INPLACE | MF_NODE_CACHED)) return false;
+  if (self && node->flags & (MF_NODE_SHAPE | MF_NODE_ALIAS | MF_NODE_INPLACE)) return false;
   if (node->flags & (MF_NODE_ALIAS | MF_NODE_INPLACE) && (in >= image->n_values || out >= image->n_values)) return false;
   if (node->flags & MF_NODE_INPLACE)
     return image->values[in].storage == MF_STORAGE_HEAP && image->values[out].storage == MF_STORAGE_HEAP && !(node->flags & MF_NODE_ALIAS);
-  if (node->flags & MF_NODE_CACHED && !(node->flags & MF_NODE_SHAPE)) return false;
   return true;
 }
 

@@ -16,7 +16,7 @@ const Onnx__AttributeProto *mf_onnx_resolve(const mf_scope *scope, const Onnx__A
 
 // Models older than IR 3 state no type: the field that is there tells.
 static int type_of(const Onnx__AttributeProto *a) {
-  if (a->type) return a->type;
+  if (a->type) return (int)a->type;
   if (a->has_f) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT;
   if (a->has_i) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
   if (a->has_s) return ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__STRING;

@@ -1,6 +1,9 @@
 // Looking up rows of the operator table, and which instruction set this processor has.
 #include "operator.h"
 
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 
 static const mf_operator *find_in(const mf_operator_table *table, mf_str domain, mf_str name, int64_t opset, bool *other_version) {
@@ -26,10 +29,17 @@ static const char *const isa_names[MF_ISA_COUNT] = {"generic", "avx2", "avx512"}
 
 const char *mf_isa_name(mf_isa isa) { return (unsigned)isa < MF_ISA_COUNT ? isa_names[isa] : "?"; }
 
+#ifdef __x86_64__
+static bool has_f16c(void) {  // clang 14 has no name for it
+  unsigned a, b, c, d;
+  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+}
+#endif
+
 mf_isa mf_isa_of_processor(void) {
 #ifdef __x86_64__
   __builtin_cpu_init();
-  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
   bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                 __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   return avx512 ? MF_ISA_AVX512 : avx2 ? MF_ISA_AVX2 : MF_ISA_GENERIC;
