@@ -175,7 +175,7 @@ static bool transpose_dim(nn_window *w, uint32_t d, int64_t extra, int64_t given
   if (input < 0 || w->kernel[d] < 0) return true;
   const int64_t full = w->stride[d] * (input - 1) + extra + (w->kernel[d] - 1) * w->dilation[d] + 1;
   const bool same = w->auto_pad == NN_SAME_UPPER || w->auto_pad == NN_SAME_LOWER;
-  if (given < 0 && same) given = input * w->stride[d];
+  if (given < 0 && same) given = MF_MIN(input * w->stride[d], full);  // padding is never negative
   if (given >= 0) {
     const int64_t total = MF_MAX(0, full - given);
     w->pad[d] = w->auto_pad == NN_SAME_UPPER ? total / 2 : total - total / 2;

@@ -107,7 +107,7 @@ static bool shape_classifier(mf_shape_call *call, mf_error *err) {
 static bool is_one_score(const nf_forest *forest, int64_t classes) {
   for (uint32_t i = 1; classes == 2 && i < forest->n_weights; ++i)
     if (forest->targets[i] != forest->targets[0]) return false;
-  return classes <= 2;
+  return classes == 2 && forest->n_weights > 0;
 }
 
 static bool all_positive(const nf_forest *forest) {
@@ -116,27 +116,19 @@ static bool all_positive(const nf_forest *forest) {
   return true;
 }
 
-// scores[0] holds the one score; fills both and returns the winner. Weights that are all positive are a probability, others a margin.
-static int64_t finish_one_score(const nf_forest *forest, bool positive, int64_t classes, double *scores) {
+// One score, which all trees give to class `of`, in scores[0]; fills both and returns the winner. Weights that are all positive are a
+// probability, others a margin. With a base value for each class, or for weights of class 1, the other class has score zero; else
+// the score is class 1's, and class 0 gets what is complementary.
+static int64_t finish_one_score(const nf_forest *forest, int64_t of, bool positive, double *scores) {
   const uint32_t n_base = forest->base.count;
-  const double score = scores[0] + (n_base > 0 ? nf_number(&forest->base, n_base - 1) : 0);
-  const int64_t winner = score > (positive && classes == 2 ? 0.5 : 0);
-  scores[0] = score;
-  if (classes == 1) {
-    if (forest->post == NF_PROBIT) scores[0] = mf_nn_probit(score);
-    return 0;
-  }
-  scores[1] = score;
-  if (n_base == 2) {
-    scores[0] = -score;
-    mf_nn_forest_post(forest->post, scores, 2);
-  } else if (positive) {
-    scores[0] = 1 - score;
-  } else {
-    scores[0] = -score;
-    if (forest->post == NF_LOGISTIC) mf_nn_forest_post(NF_LOGISTIC, scores, 2);
-  }
-  return winner;
+  const bool apart = n_base == 2 || of == 1;
+  const double base = n_base == 2 ? nf_number(&forest->base, (uint32_t)of) : n_base == 1 && !apart ? nf_number(&forest->base, 0) : 0;
+  const double score = scores[0] + base;
+  scores[0] = apart ? 0 : positive && forest->post != NF_LOGISTIC ? 1 - score : -score;
+  scores[1] = apart ? 0 : score;
+  if (apart) scores[of] = score;
+  if (apart || forest->post == NF_LOGISTIC || forest->post == NF_PROBIT) mf_nn_forest_post(forest->post, scores, 2);
+  return score > (positive ? 0.5 : 0);
 }
 
 static int64_t finish_scores(const nf_forest *forest, int64_t classes, double *scores, bool *has) {
@@ -167,7 +159,8 @@ static bool classifier(mf_kernel_call *call, mf_error *err) {
   const bool one = is_one_score(&forest, classes), positive = all_positive(&forest);
   for (int64_t row = 0; row < rows_of(x); ++row) {
     if (!score_row(&forest, x, row, SUM, scores, has, one ? 1 : classes, err)) return false;
-    const int64_t winner = one ? finish_one_score(&forest, positive, classes, scores) : finish_scores(&forest, classes, scores, has);
+    const int64_t winner = one ? finish_one_score(&forest, forest.targets[0], positive, scores)
+                               : finish_scores(&forest, classes, scores, has);
     store_label(call, strings, row, winner);
     for (int64_t i = 0; mf_ops_wanted(call, 1) && i < classes; ++i)
       ((float *)call->outputs[1]->data)[row * classes + i] = (float)scores[i];
