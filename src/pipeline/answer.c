@@ -1,6 +1,7 @@
-// {"output name": nested arrays} or labels with scores. A single run, and every run of a model with one output, is written straight
-// into the answer. Several runs of a model with several outputs interleave, so their texts are kept in pieces, a chain for each
-// output, and put in order at the end.
+// {"output name": nested arrays} or labels with scores. A single run, and every run of a model with
+// one output, is written straight into the answer. Several runs of a model with several outputs
+// interleave, so their texts are kept in pieces, a chain for each output, and put in order at the
+// end.
 #include "answer.h"
 
 #include <math.h>
@@ -14,9 +15,13 @@ typedef struct piece {
 
 static bool labels(const mf_answer *a) { return a->form->kind == MF_ANSWER_LABELS; }
 // More than one output and more than one run: texts wait.
-static bool waits(const mf_answer *a) { return a->rows && !labels(a) && mf_image_n_outputs(a->image) > 1; }
+static bool waits(const mf_answer *a) {
+  return a->rows && !labels(a) && mf_image_n_outputs(a->image) > 1;
+}
 
-static piece *piece_at(const mf_answer *a, uint32_t number) { return (piece *)(void *)(a->collected + (size_t)(number - 1) * PIECE_BYTES); }
+static piece *piece_at(const mf_answer *a, uint32_t number) {
+  return (piece *)(void *)(a->collected + (size_t)(number - 1) * PIECE_BYTES);
+}
 
 static uint32_t new_piece(mf_answer *a) {
   if (a->collected_used + PIECE_BYTES > a->collected_bytes) return a->out_of_memory = true, 0;
@@ -89,8 +94,10 @@ static void put_ranking(mf_answer *a, const float *scores, int64_t n) {
 
 static void add_labels(mf_answer *a, const mf_tensor *scores) {
   uint32_t rank = scores->rank;
-  while (rank > 2 && scores->dims[rank - 1] == 1) rank--;  // [1,1000,1,1], as convolutional classifiers end
-  int64_t classes = rank ? scores->dims[rank - 1] : 1, rows = mf_tensor_span(scores, 0, rank ? rank - 1 : 0);
+  while (rank > 2 && scores->dims[rank - 1] == 1)
+    rank--;  // [1,1000,1,1], as convolutional classifiers end
+  int64_t classes = rank ? scores->dims[rank - 1] : 1,
+          rows = mf_tensor_span(scores, 0, rank ? rank - 1 : 0);
   bool list = a->rows || rows != 1;
   if (list && !a->rows) mf_json_put(&a->out, MF_STR("["));
   for (int64_t i = 0; i < rows && !a->out.full; i++) {
@@ -108,7 +115,8 @@ static void put_name(mf_answer *a, uint32_t at) {
   mf_json_put(&a->out, MF_STR(":"));
 }
 
-// One run's part of an output that is built from several: rows without the outer brackets, or one element of a list.
+// One run's part of an output that is built from several: rows without the outer brackets, or one
+// element of a list.
 static bool put_part(mf_answer *a, const mf_tensor *output, bool comma) {
   bool joined = a->slices && output->rank > 0;
   if (joined && output->dims[0] == 0) return false;
@@ -178,10 +186,14 @@ bool mf_answer_end(mf_answer *a, size_t *len, mf_error *err) {
   if (a->rows && (labels(a) || n == 1)) mf_json_put(&a->out, MF_STR("]"));
   if (!labels(a)) mf_json_put(&a->out, n ? MF_STR("}") : MF_STR("{}"));
   if (a->out_of_memory)
-    return mf_fail(err, MF_OutOfMemory, "the answers of %llu runs do not fit the memory that the function has left (%zu bytes)",
-                   (unsigned long long)a->runs, a->collected_bytes);
+    return mf_fail(
+        err, MF_OutOfMemory,
+        "the answers of %llu runs do not fit the memory that the function has left (%zu bytes)",
+        (unsigned long long)a->runs, a->collected_bytes);
   if (a->out.full)
-    return mf_fail(err, MF_TooLarge, "the answer is larger than %zu bytes, the most that an invocation may answer", (size_t)(a->out.end - a->start));
+    return mf_fail(err, MF_TooLarge,
+                   "the answer is larger than %zu bytes, the most that an invocation may answer",
+                   (size_t)(a->out.end - a->start));
   *len = (size_t)(a->out.at - a->start);
   return true;
 }

@@ -10,12 +10,17 @@ struct mf_answer {
   // set by the caller
   const mf_image *image;
   const mf_answer_form *form;
-  char *start;           // of `out`
+  char *start;  // of `out`
   mf_json_out out;
-  bool rows, slices;     // the request was a list of rows; outputs of several runs are joined along their first dimension
-  uint32_t *best;        // room for form->top_k numbers
-  struct mf_answer_text { uint32_t first, last; uint64_t len; uint32_t last_len; } *texts;  // one for each output
-  char *collected;       // memory where the texts of several outputs wait for each other, in pieces
+  bool rows, slices;  // the request was a list of rows; outputs of several runs are joined along
+                      // their first dimension
+  uint32_t *best;     // room for form->top_k numbers
+  struct mf_answer_text {
+    uint32_t first, last;
+    uint64_t len;
+    uint32_t last_len;
+  } * texts;        // one for each output
+  char *collected;  // memory where the texts of several outputs wait for each other, in pieces
   size_t collected_bytes, collected_used;
   // the answer's own
   uint64_t runs;

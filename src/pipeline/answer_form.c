@@ -1,5 +1,6 @@
-// The answer form as bytes: six little-endian uint32 (magic, kind, picture input, top_k, number of labels, bytes of text), the ends
-// of the labels, the text. Labels are stored quoted, so that the worker copies them as they are.
+// The answer form as bytes: six little-endian uint32 (magic, kind, picture input, top_k, number of
+// labels, bytes of text), the ends of the labels, the text. Labels are stored quoted, so that the
+// worker copies them as they are.
 #include "answer_form.h"
 
 #include "json.h"
@@ -7,12 +8,15 @@
 enum { HEADER_BYTES = 24 };
 #define MAGIC UINT32_C(0x3141464d)  // "MFA1"
 
-static uint32_t get32(const uint8_t *p) { return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24; }
+static uint32_t get32(const uint8_t *p) {
+  return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
 static void put32(uint8_t *p, uint32_t value) {
   for (int i = 0; i < 4; i++) p[i] = (uint8_t)(value >> (8 * i));
 }
 
-bool mf_answer_form_encode(const mf_answer_form *form, const mf_str *labels, mf_arena *arena, mf_slice *out, mf_error *err) {
+bool mf_answer_form_encode(const mf_answer_form *form, const mf_str *labels, mf_arena *arena,
+                           mf_slice *out, mf_error *err) {
   *out = (mf_slice){0};
   if (form->kind == MF_ANSWER_TENSORS && form->picture_input == MF_NO_PICTURE) return true;
   size_t room = HEADER_BYTES + 4 * (size_t)form->n_labels;
@@ -26,7 +30,8 @@ bool mf_answer_form_encode(const mf_answer_form *form, const mf_str *labels, mf_
     used += (uint32_t)mf_json_quote(labels[i], text + used);
     put32(ends + 4 * i, used);
   }
-  const uint32_t header[] = {MAGIC, form->kind, form->picture_input, form->top_k, form->n_labels, used};
+  const uint32_t header[] = {MAGIC,       form->kind,     form->picture_input,
+                             form->top_k, form->n_labels, used};
   for (size_t i = 0; i < MF_COUNT(header); i++) put32(bytes + 4 * i, header[i]);
   *out = (mf_slice){bytes, (size_t)(text - (char *)bytes) + used};
   return true;
@@ -47,14 +52,18 @@ bool mf_answer_form_decode(mf_slice bytes, mf_answer_form *form, mf_error *err) 
   if (bytes.len == 0) return true;
   const uint8_t *p = bytes.data;
   if (bytes.len < HEADER_BYTES || get32(p) != MAGIC)
-    return mf_fail(err, MF_InvalidImage, "the image's metadata (%zu bytes) is no description of an answer", bytes.len);
-  *form = (mf_answer_form){get32(p + 4), get32(p + 8), get32(p + 12), get32(p + 16), get32(p + 20), p + HEADER_BYTES, NULL};
+    return mf_fail(err, MF_InvalidImage,
+                   "the image's metadata (%zu bytes) is no description of an answer", bytes.len);
+  *form = (mf_answer_form){get32(p + 4),  get32(p + 8),     get32(p + 12), get32(p + 16),
+                           get32(p + 20), p + HEADER_BYTES, NULL};
   uint64_t expected = HEADER_BYTES + 4 * (uint64_t)form->n_labels + form->text_bytes;
   if (expected != bytes.len || form->kind > MF_ANSWER_LABELS || form->top_k > MF_MAX_TOP_K)
-    return mf_fail(err, MF_InvalidImage, "the image's metadata is damaged: kind %u, top_k %u, %u labels, %zu bytes", form->kind,
-                   form->top_k, form->n_labels, bytes.len);
+    return mf_fail(err, MF_InvalidImage,
+                   "the image's metadata is damaged: kind %u, top_k %u, %u labels, %zu bytes",
+                   form->kind, form->top_k, form->n_labels, bytes.len);
   form->text = (const char *)form->ends + 4 * (size_t)form->n_labels;
-  if (!labels_are_sound(form)) return mf_fail(err, MF_InvalidImage, "the labels in the image's metadata are damaged");
+  if (!labels_are_sound(form))
+    return mf_fail(err, MF_InvalidImage, "the labels in the image's metadata are damaged");
   return true;
 }
 

@@ -13,7 +13,8 @@ bool mf_config_fail(mf_config *c, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  return mf_fail(c->err, MF_InvalidPackage, "%s: %s%s%s", c->file, c->place, *c->place ? ": " : "", text);
+  return mf_fail(c->err, MF_InvalidPackage, "%s: %s%s%s", c->file, c->place, *c->place ? ": " : "",
+                 text);
 }
 
 json_t *mf_config_parse(mf_config *c, mf_slice bytes) {
@@ -21,7 +22,8 @@ json_t *mf_config_parse(mf_config *c, mf_slice bytes) {
   c->place[0] = 0;
   if (bytes.len > MAX_FILE) return mf_config_fail(c, "is larger than %d bytes", MAX_FILE), NULL;
   json_t *json = json_loadb(bytes.data, bytes.len, JSON_REJECT_DUPLICATES, &error);
-  if (!json) return mf_config_fail(c, "line %d, column %d: %s", error.line, error.column, error.text), NULL;
+  if (!json)
+    return mf_config_fail(c, "line %d, column %d: %s", error.line, error.column, error.text), NULL;
   if (json_is_object(json)) return json;
   json_decref(json);
   return mf_config_fail(c, "expected a JSON object"), NULL;
@@ -52,7 +54,8 @@ static bool read_number(mf_config *c, json_t *value, const mf_member *m, double 
 static bool read_choice(mf_config *c, json_t *value, const mf_member *m, uint32_t *to) {
   char names[256] = "";
   for (const mf_choice *choice = m->choices; choice->name; choice++) {
-    if (json_is_string(value) && strcmp(json_string_value(value), choice->name) == 0) return *to = choice->value, true;
+    if (json_is_string(value) && strcmp(json_string_value(value), choice->name) == 0)
+      return *to = choice->value, true;
     size_t n = strlen(names);
     snprintf(names + n, sizeof names - n, "%s\"%s\"", n ? ", " : "", choice->name);
   }
@@ -102,11 +105,13 @@ bool mf_config_read(mf_config *c, json_t *object, const mf_member *members, void
 
 bool mf_config_numbers(mf_config *c, json_t *value, double *numbers, uint32_t *n) {
   size_t count = json_is_array(value) ? json_array_size(value) : 1;
-  if (count < 1 || count > MF_MAX_CHANNELS) return mf_config_fail(c, "expected a number or a list of at most %d", MF_MAX_CHANNELS);
+  if (count < 1 || count > MF_MAX_CHANNELS)
+    return mf_config_fail(c, "expected a number or a list of at most %d", MF_MAX_CHANNELS);
   for (size_t i = 0; i < count; i++) {
     json_t *number = json_is_array(value) ? json_array_get(value, i) : value;
     numbers[i] = json_number_value(number);
-    if (!json_is_number(number) || !isfinite(numbers[i])) return mf_config_fail(c, "expected a number or a list of at most %d", MF_MAX_CHANNELS);
+    if (!json_is_number(number) || !isfinite(numbers[i]))
+      return mf_config_fail(c, "expected a number or a list of at most %d", MF_MAX_CHANNELS);
   }
   *n = (uint32_t)count;
   return true;
@@ -115,7 +120,9 @@ bool mf_config_numbers(mf_config *c, json_t *value, double *numbers, uint32_t *n
 bool mf_config_labels(mf_config *c, json_t *value, const mf_str **labels, uint32_t *n) {
   size_t count = json_is_object(value) ? json_object_size(value) : json_array_size(value);
   if ((!json_is_object(value) && !json_is_array(value)) || count == 0 || count > MAX_LABELS)
-    return mf_config_fail(c, "expected a list of 1 to %d texts, or an object that numbers them from \"0\"", MAX_LABELS);
+    return mf_config_fail(
+        c, "expected a list of 1 to %d texts, or an object that numbers them from \"0\"",
+        MAX_LABELS);
   mf_str *list = MF_NEW_ARRAY(c->arena, mf_str, count);
   if (!list) return mf_fail(c->err, MF_OutOfMemory, "no memory left for the labels");
   for (size_t i = 0; i < count; i++) {

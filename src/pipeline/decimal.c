@@ -1,6 +1,7 @@
-// Writing: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020). Reading: Eisel-Lemire (D. Lemire, "Number parsing
-// at a gigabyte per second", 2021), with strtod as the judge where 19 digits do not decide. Both stand on one table of 128-bit
-// powers of ten, which the build makes.
+// Writing: Schubfach (R. Giulietti, "The Schubfach way to render doubles", 2020). Reading:
+// Eisel-Lemire (D. Lemire, "Number parsing at a gigabyte per second", 2021), with strtod as the
+// judge where 19 digits do not decide. Both stand on one table of 128-bit powers of ten, which the
+// build makes.
 #include "decimal.h"
 
 #include <stdio.h>
@@ -11,7 +12,8 @@
 typedef unsigned __int128 u128;
 
 static const char two_digits[] =
-    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051525354555657585960"
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
+    "4748495051525354555657585960"
     "616263646566676869707172737475767778798081828384858687888990919293949596979899";
 
 // ---- writing ----
@@ -48,7 +50,8 @@ static size_t put_scientific(char *out, size_t n, int exponent) {
   return n + width;
 }
 
-// Lays out digits * 10^exponent as Python's repr does: plain between 1e-4 and 1e16, always with a point or an exponent.
+// Lays out digits * 10^exponent as Python's repr does: plain between 1e-4 and 1e16, always with a
+// point or an exponent.
 static size_t lay_out(uint64_t digits, int exponent, char *out) {
   while (digits % 10 == 0 && digits) {
     digits /= 10;
@@ -83,7 +86,8 @@ static int floor_log2_pow10(int k) { return (k * 1741647) >> 19; }
 static uint64_t scale_single(int k, uint64_t boundary) {
   uint64_t g = powers[k - FIRST_POWER].high + (powers[k - FIRST_POWER].low != 0);
   u128 p = (u128)g * boundary;
-  return (uint64_t)(p >> 64) | ((uint32_t)(p >> 32) > 1);  // round to odd: what was cut off leaves its mark
+  return (uint64_t)(p >> 64) |
+         ((uint32_t)(p >> 32) > 1);  // round to odd: what was cut off leaves its mark
 }
 
 static uint64_t scale_double(int k, uint64_t boundary) {
@@ -92,8 +96,10 @@ static uint64_t scale_double(int k, uint64_t boundary) {
   return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
 }
 
-// The shortest decimal in the interval that rounds to c * 2^q (figure 4 of the paper); closest to the value where several are.
-static uint64_t shortest(uint64_t c, int q, bool lower_is_closer, uint64_t (*scale)(int, uint64_t), int *exponent) {
+// The shortest decimal in the interval that rounds to c * 2^q (figure 4 of the paper); closest to
+// the value where several are.
+static uint64_t shortest(uint64_t c, int q, bool lower_is_closer, uint64_t (*scale)(int, uint64_t),
+                         int *exponent) {
   int k = (q * 1262611 - (lower_is_closer ? 524031 : 0)) >> 22;
   int h = q + floor_log2_pow10(-k) + 1;
   uint64_t lower = scale(-k, (4 * c - 2 + lower_is_closer) << h) + (c & 1);
@@ -127,7 +133,8 @@ size_t mf_float_text(float value, char *out) {
   out[0] = '-';
   uint32_t c = biased ? fraction | 0x800000 : fraction;
   int q = (int)(biased ? biased : 1) - 150, exponent = 0;
-  if (q <= 0 && q > -24 && (c & ((1u << -q) - 1)) == 0) return negative + lay_out(c >> -q, 0, out + negative);
+  if (q <= 0 && q > -24 && (c & ((1u << -q) - 1)) == 0)
+    return negative + lay_out(c >> -q, 0, out + negative);
   uint64_t digits = shortest(c, q, fraction == 0 && biased > 1, scale_single, &exponent);
   return negative + lay_out(digits, exponent, out + negative);
 }
@@ -141,7 +148,8 @@ size_t mf_double_text(double value, char *out) {
   out[0] = '-';
   uint64_t c = biased ? fraction | UINT64_C(1) << 52 : fraction;
   int q = (int)(biased ? biased : 1) - 1075, exponent = 0;
-  if (q <= 0 && q > -53 && (c & ((UINT64_C(1) << -q) - 1)) == 0) return negative + lay_out(c >> -q, 0, out + negative);
+  if (q <= 0 && q > -53 && (c & ((UINT64_C(1) << -q) - 1)) == 0)
+    return negative + lay_out(c >> -q, 0, out + negative);
   uint64_t digits = shortest(c, q, fraction == 0 && biased > 1, scale_double, &exponent);
   return negative + lay_out(digits, exponent, out + negative);
 }
@@ -172,7 +180,8 @@ static void read_many_digits(mf_decimal *d, const char *p, const char *end) {
   d->exponent += dropped - after_point;
 }
 
-// The exponent part at p, if there is one; NULL when it is malformed. Clamped far outside of what any type holds.
+// The exponent part at p, if there is one; NULL when it is malformed. Clamped far outside of what
+// any type holds.
 static const char *read_exponent(const char *p, const char *end, int32_t *exponent) {
   *exponent = 0;
   if (p == end || (*p | 32) != 'e') return p;
@@ -213,16 +222,19 @@ const char *mf_decimal_read(const char *p, const char *end, mf_decimal *out) {
   return p;
 }
 
-typedef struct format {  // of a binary floating-point type
+typedef struct format {               // of a binary floating-point type
   int mantissa_bits, bias, infinite;  // explicit bits; exponent bias; exponent of infinity
   int smallest, largest;              // powers of ten beyond which 64-bit digits give 0 or infinity
-  int even_from, even_to;             // powers of ten for which a value halfway between two is possible
+  int even_from, even_to;  // powers of ten for which a value halfway between two is possible
 } format;
-static const format single = {23, 127, 255, -65, 38, -17, 10}, twice = {52, 1023, 2047, -342, 308, -4, 23};
+static const format single = {23, 127, 255, -65, 38, -17, 10},
+                    twice = {52, 1023, 2047, -342, 308, -4, 23};
 
 static u128 multiply(uint64_t w, int q, int precision) {
   uint64_t high = powers[q - FIRST_POWER].high, low = powers[q - FIRST_POWER].low;
-  if (q > 55) high -= low-- == 0;  // the table rounds up; the algorithm wants positive powers cut off (up to 10^55 they are exact)
+  if (q > 55)
+    high -= low-- == 0;  // the table rounds up; the algorithm wants positive powers cut off (up to
+                         // 10^55 they are exact)
   u128 product = (u128)w * high;
   uint64_t mask = UINT64_MAX >> precision;
   if (((uint64_t)(product >> 64) & mask) == mask) product += (uint64_t)(((u128)w * low) >> 64);
@@ -242,9 +254,11 @@ static uint64_t nearest(const format *f, uint64_t w, int64_t q) {
   if (power <= 0) {  // subnormal; no ties here
     if (-power + 1 >= 64) return 0;
     mantissa >>= -power + 1;
-    return (mantissa + (mantissa & 1)) >> 1;  // a carry into the exponent's field is the right answer
+    return (mantissa + (mantissa & 1)) >>
+           1;  // a carry into the exponent's field is the right answer
   }
-  bool tie = low <= 1 && q >= f->even_from && q <= f->even_to && (mantissa & 3) == 1 && mantissa << shift == high;
+  bool tie = low <= 1 && q >= f->even_from && q <= f->even_to && (mantissa & 3) == 1 &&
+             mantissa << shift == high;
   if (tie) mantissa &= ~UINT64_C(1);
   mantissa = (mantissa + (mantissa & 1)) >> 1;
   if (mantissa >> (f->mantissa_bits + 1)) {
@@ -255,7 +269,8 @@ static uint64_t nearest(const format *f, uint64_t w, int64_t q) {
   return (mantissa & ((UINT64_C(1) << f->mantissa_bits) - 1)) | (uint64_t)power << f->mantissa_bits;
 }
 
-// For strtod: at most 800 digits, the last of which stands for all that were cut off (no value of a double needs more than 767).
+// For strtod: at most 800 digits, the last of which stands for all that were cut off (no value of a
+// double needs more than 767).
 static void normalise(const mf_decimal *d, char *out, size_t size) {
   enum { KEPT = 800 };
   size_t n = 0;
@@ -315,7 +330,9 @@ double mf_decimal_double(const mf_decimal *d) {
 static bool plain_integer(const char *p, const char *end, uint64_t *value) {
   *value = 0;
   for (; p < end; p++)
-    if (__builtin_mul_overflow(*value, 10, value) || __builtin_add_overflow(*value, (uint64_t)(*p - '0'), value)) return false;
+    if (__builtin_mul_overflow(*value, 10, value) ||
+        __builtin_add_overflow(*value, (uint64_t)(*p - '0'), value))
+      return false;
   return true;
 }
 

@@ -1,4 +1,5 @@
-// {"model": …, "inputs": [{"name", "type", "shape"}], "outputs": […], "operators": n, "picture": {…}, "answer": {…}}
+// {"model": …, "inputs": [{"name", "type", "shape"}], "outputs": […], "operators": n, "picture":
+// {…}, "answer": {…}}
 #include "describe.h"
 
 #include "tensor_json.h"
@@ -35,7 +36,8 @@ static void put_entry(mf_json_out *out, const mf_signature_entry *entry, bool pi
 }
 
 // The list's own end is always there: entries that do not fit are counted instead.
-static void put_entries(mf_json_out *out, const mf_image *image, bool inputs, const mf_recipe *recipe) {
+static void put_entries(mf_json_out *out, const mf_image *image, bool inputs,
+                        const mf_recipe *recipe) {
   uint32_t n = inputs ? mf_image_n_inputs(image) : mf_image_n_outputs(image), i = 0;
   char *limit = out->end;
   out->end -= MF_MIN(limit - out->at, 64);
@@ -43,7 +45,9 @@ static void put_entries(mf_json_out *out, const mf_image *image, bool inputs, co
   for (; i < n; i++) {
     char *before = out->at;
     const mf_signature_entry *entry = inputs ? mf_image_input(image, i) : mf_image_output(image, i);
-    bool picture = inputs && recipe->has_picture && (recipe->picture.input.len == 0 || mf_str_equal(recipe->picture.input, entry->name));
+    bool picture =
+        inputs && recipe->has_picture &&
+        (recipe->picture.input.len == 0 || mf_str_equal(recipe->picture.input, entry->name));
     if (i) mf_json_put(out, MF_STR(","));
     put_entry(out, entry, picture);
     if (!out->full) continue;
@@ -79,18 +83,21 @@ static void put_numbers(mf_json_out *out, mf_str name, const double *values, uin
   mf_json_put(out, MF_STR(","));
   mf_json_put_quoted(out, name);
   mf_json_put(out, MF_STR(":"));
-  const mf_tensor list = {.type = MF_DOUBLE, .rank = 1, .dims = {n}, .data = (void *)(uintptr_t)values};
+  const mf_tensor list = {
+      .type = MF_DOUBLE, .rank = 1, .dims = {n}, .data = (void *)(uintptr_t)values};
   mf_json_put_tensor(out, &list, false);
 }
 
 static void put_picture(mf_json_out *out, const mf_picture_recipe *p) {
-  static const char *const colours[] = {[MF_COLOUR_RGB] = "RGB", [MF_COLOUR_BGR] = "BGR", [MF_COLOUR_GREY] = "grey"};
+  static const char *const colours[] = {
+      [MF_COLOUR_RGB] = "RGB", [MF_COLOUR_BGR] = "BGR", [MF_COLOUR_GREY] = "grey"};
   mf_json_put(out, MF_STR(",\"picture\":{\"colour\":"));
   mf_json_put_quoted(out, mf_str_from(colours[p->colour]));
   if (p->width) put_member(out, MF_STR("width"), p->width);
   if (p->height) put_member(out, MF_STR("height"), p->height);
   if (p->shortest_edge) put_member(out, MF_STR("shortest_edge"), p->shortest_edge);
-  if (p->width || p->shortest_edge) put_text(out, MF_STR("resize"), mf_resample_name((mf_resample)p->filter));
+  if (p->width || p->shortest_edge)
+    put_text(out, MF_STR("resize"), mf_resample_name((mf_resample)p->filter));
   if (p->crop_width) put_member(out, MF_STR("crop_width"), p->crop_width);
   if (p->crop_height) put_member(out, MF_STR("crop_height"), p->crop_height);
   put_numbers(out, MF_STR("scale"), &p->scale, 1);
@@ -103,8 +110,11 @@ static void put_picture(mf_json_out *out, const mf_picture_recipe *p) {
 }
 
 static void put_answer(mf_json_out *out, const mf_recipe *recipe) {
-  static const char *const activations[] = {[MF_ACTIVATION_NONE] = "none", [MF_ACTIVATION_SOFTMAX] = "softmax", [MF_ACTIVATION_SIGMOID] = "sigmoid"};
-  mf_json_put(out, recipe->n_labels ? MF_STR(",\"answer\":{\"kind\":\"labels\"") : MF_STR(",\"answer\":{\"kind\":\"tensors\""));
+  static const char *const activations[] = {[MF_ACTIVATION_NONE] = "none",
+                                            [MF_ACTIVATION_SOFTMAX] = "softmax",
+                                            [MF_ACTIVATION_SIGMOID] = "sigmoid"};
+  mf_json_put(out, recipe->n_labels ? MF_STR(",\"answer\":{\"kind\":\"labels\"")
+                                    : MF_STR(",\"answer\":{\"kind\":\"tensors\""));
   put_text(out, MF_STR("activation"), activations[recipe->activation]);
   if (recipe->n_labels) {
     put_member(out, MF_STR("labels"), recipe->n_labels);
@@ -113,7 +123,8 @@ static void put_answer(mf_json_out *out, const mf_recipe *recipe) {
   mf_json_put(out, MF_STR("}"));
 }
 
-size_t mf_package_describe(const mf_image *image, const mf_recipe *recipe, mf_str model, char *text, size_t capacity) {
+size_t mf_package_describe(const mf_image *image, const mf_recipe *recipe, mf_str model, char *text,
+                           size_t capacity) {
   mf_image_summary summary;
   mf_json_out out = {text, text + capacity, false};
   mf_image_summarize(image, &summary);

@@ -4,6 +4,8 @@
 
 #include "recipe.h"
 
-// Writes at most `capacity` bytes; what does not fit is left out whole, so that the text is JSON in any case. Returns the length.
-size_t mf_package_describe(const mf_image *image, const mf_recipe *recipe, mf_str model, char *out, size_t capacity);
+// Writes at most `capacity` bytes; what does not fit is left out whole, so that the text is JSON in
+// any case. Returns the length.
+size_t mf_package_describe(const mf_image *image, const mf_recipe *recipe, mf_str model, char *out,
+                           size_t capacity);
 #endif

@@ -1,4 +1,5 @@
-// The one thing we want of EXIF: which way is up. TIFF 6.0 §2 (header, image file directory), EXIF 2.32 tag 0x0112.
+// The one thing we want of EXIF: which way is up. TIFF 6.0 §2 (header, image file directory),
+// EXIF 2.32 tag 0x0112.
 #include "picture.h"
 
 typedef struct tiff {

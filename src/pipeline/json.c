@@ -5,13 +5,22 @@ enum { MAX_DEPTH = 64 };
 
 bool mf_json_fail(const mf_json *json, const char *what, mf_error *err) {
   size_t at = (size_t)(json->at - json->start);
-  if (json->at >= json->end) return mf_fail(err, MF_InvalidInput, "payload is no valid JSON at byte %zu: expected %s, found its end", at, what);
+  if (json->at >= json->end)
+    return mf_fail(err, MF_InvalidInput,
+                   "payload is no valid JSON at byte %zu: expected %s, found its end", at, what);
   unsigned char c = (unsigned char)*json->at;
-  if (c < ' ' || c >= 127) return mf_fail(err, MF_InvalidInput, "payload is no valid JSON at byte %zu: expected %s, found byte 0x%02x", at, what, c);
+  if (c < ' ' || c >= 127)
+    return mf_fail(err, MF_InvalidInput,
+                   "payload is no valid JSON at byte %zu: expected %s, found byte 0x%02x", at, what,
+                   c);
   int shown = 1;  // a word is shown whole: NaN says more than N
-  while (shown < 12 && json->at + shown < json->end && ((json->at[shown] | 32) >= 'a' && (json->at[shown] | 32) <= 'z')) shown++;
+  while (shown < 12 && json->at + shown < json->end &&
+         ((json->at[shown] | 32) >= 'a' && (json->at[shown] | 32) <= 'z'))
+    shown++;
   if (!((c | 32) >= 'a' && (c | 32) <= 'z')) shown = 1;
-  return mf_fail(err, MF_InvalidInput, "payload is no valid JSON at byte %zu: expected %s, found '%.*s'", at, what, shown, json->at);
+  return mf_fail(err, MF_InvalidInput,
+                 "payload is no valid JSON at byte %zu: expected %s, found '%.*s'", at, what, shown,
+                 json->at);
 }
 
 static int hex_value(char c) {
@@ -32,7 +41,8 @@ static int32_t hex4(const char *p, const char *end) {
   return value;
 }
 
-// Length of the escape at p (p[0] is the backslash) and its code point; 0 when it is malformed or half of a surrogate pair.
+// Length of the escape at p (p[0] is the backslash) and its code point; 0 when it is malformed or
+// half of a surrogate pair.
 static size_t read_escape(const char *p, const char *end, uint32_t *code) {
   static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
   if (end - p < 2) return 0;
@@ -51,7 +61,8 @@ static size_t read_escape(const char *p, const char *end, uint32_t *code) {
   return 12;
 }
 
-// Passes bytes that need no look: no quote, no backslash, no control character, nothing beyond ASCII.
+// Passes bytes that need no look: no quote, no backslash, no control character, nothing beyond
+// ASCII.
 static const char *skip_plain(const char *p, const char *end) {
   const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
   for (; end - p >= 8; p += 8) {
@@ -60,7 +71,8 @@ static const char *skip_plain(const char *p, const char *end) {
     uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
     if ((v | (v - ones * 32) | (quote - ones) | (slash - ones)) & high) break;
   }
-  while (p < end && (unsigned char)*p >= 32 && (unsigned char)*p < 127 && *p != '"' && *p != '\\') p++;
+  while (p < end && (unsigned char)*p >= 32 && (unsigned char)*p < 127 && *p != '"' && *p != '\\')
+    p++;
   return p;
 }
 
@@ -89,7 +101,9 @@ bool mf_json_string(mf_json *json, mf_json_text *text, mf_error *err) {
   text->raw = (mf_str){start, (size_t)(json->at - start)};
   json->at++;
   if (!beyond_ascii || mf_str_is_utf8(text->raw)) return true;
-  return mf_fail(err, MF_InvalidInput, "payload is no valid JSON: the text at byte %zu is not UTF-8", (size_t)(start - json->start));
+  return mf_fail(err, MF_InvalidInput,
+                 "payload is no valid JSON: the text at byte %zu is not UTF-8",
+                 (size_t)(start - json->start));
 }
 
 bool mf_json_key(mf_json *json, mf_json_text *key, mf_error *err) {
@@ -110,15 +124,22 @@ static bool skip_scalar(mf_json *json, mf_error *err) {
   mf_decimal number;
   char c = mf_json_peek(json);
   if (c == '"') return mf_json_string(json, &text, err);
-  if (mf_json_word(json, "true") || mf_json_word(json, "false") || mf_json_word(json, "null")) return true;
+  if (mf_json_word(json, "true") || mf_json_word(json, "false") || mf_json_word(json, "null"))
+    return true;
   const char *end = mf_decimal_read(json->at, json->end, &number);
-  if (!end) return mf_json_fail(json, c == 'N' || c == 'I' ? "a value (\"NaN\" and \"Infinity\" stand in quotes)" : "a value", err);
+  if (!end)
+    return mf_json_fail(
+        json,
+        c == 'N' || c == 'I' ? "a value (\"NaN\" and \"Infinity\" stand in quotes)" : "a value",
+        err);
   json->at = end;
   return true;
 }
 
-// After a value: closes brackets as they come, then passes the comma. *done: nothing is open any more.
-static bool close_brackets(mf_json *json, const char *closers, int *depth, bool *done, mf_error *err) {
+// After a value: closes brackets as they come, then passes the comma. *done: nothing is open any
+// more.
+static bool close_brackets(mf_json *json, const char *closers, int *depth, bool *done,
+                           mf_error *err) {
   while (*depth > 0 && mf_json_take(json, closers[*depth - 1])) (*depth)--;
   *done = *depth == 0;
   if (*done || mf_json_take(json, ',')) return true;
@@ -133,7 +154,9 @@ bool mf_json_skip(mf_json *json, mf_error *err) {
     if (depth > 0 && closers[depth - 1] == '}' && !mf_json_key(json, &key, err)) return false;
     char c = mf_json_peek(json);
     if (c == '[' || c == '{') {
-      if (depth == MAX_DEPTH) return mf_fail(err, MF_InvalidInput, "payload nests more than %d deep at byte %zu", MAX_DEPTH, (size_t)(json->at - json->start));
+      if (depth == MAX_DEPTH)
+        return mf_fail(err, MF_InvalidInput, "payload nests more than %d deep at byte %zu",
+                       MAX_DEPTH, (size_t)(json->at - json->start));
       closers[depth++] = c == '[' ? ']' : '}';
       json->at++;
       if (mf_json_peek(json) != closers[depth - 1]) continue;
@@ -201,17 +224,20 @@ bool mf_json_b64(mf_json *json, mf_json_text *text, mf_error *err) {
   if (!mf_json_take(json, '{')) return mf_json_fail(json, "{\"b64\": …}", err);
   if (!mf_json_key(json, &key, err)) return false;
   if (!mf_json_text_is(&key, MF_STR("b64")))
-    return mf_fail(err, MF_InvalidInput, "expected {\"b64\": …}, found the name '%.*s'", MF_STR_ARG(key.raw));
+    return mf_fail(err, MF_InvalidInput, "expected {\"b64\": …}, found the name '%.*s'",
+                   MF_STR_ARG(key.raw));
   mf_json_blank(json);
   if (!mf_json_string(json, text, err)) return false;
   return mf_json_take(json, '}') ? true : mf_json_fail(json, "'}' (b64 stands alone)", err);
 }
 
 static bool not_base64(mf_error *err) {
-  return mf_fail(err, MF_InvalidInput, "the text of \"b64\" is not base64 (RFC 4648, with padding, without line breaks)");
+  return mf_fail(err, MF_InvalidInput,
+                 "the text of \"b64\" is not base64 (RFC 4648, with padding, without line breaks)");
 }
 
-// The next character of a text, escapes resolved; 0 for one beyond ASCII, which base64 does not have.
+// The next character of a text, escapes resolved; 0 for one beyond ASCII, which base64 does not
+// have.
 static char next_plain(const char **p, const char *end) {
   uint32_t code = (unsigned char)**p;
   size_t step = **p == '\\' ? read_escape(*p, end, &code) : 1;
@@ -237,7 +263,8 @@ bool mf_json_b64_decode(const mf_json_text *text, uint8_t *out, size_t *len, mf_
   while (p < end) {
     group[n++] = next_plain(&p, end);
     if (n < 4) continue;
-    if ((group[3] == '=' && p < end) || !mf_base64_decode((mf_str){group, 4}, out + *len, &part)) return not_base64(err);
+    if ((group[3] == '=' && p < end) || !mf_base64_decode((mf_str){group, 4}, out + *len, &part))
+      return not_base64(err);
     *len += part;
     n = 0;
   }

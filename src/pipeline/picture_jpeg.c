@@ -1,8 +1,10 @@
-// JPEG through libjpeg. Grey, YCbCr and RGB files as the library converts them; CMYK and YCCK are taken as Adobe writes them
-// (inverted) and multiplied out, as Pillow does. Data that ends early is an error, as there.
+// JPEG through libjpeg. Grey, YCbCr and RGB files as the library converts them; CMYK and YCCK are
+// taken as Adobe writes them (inverted) and multiplied out, as Pillow does. Data that ends early is
+// an error, as there.
 //
-// libjpeg reports errors by longjmp: everything it needs afterwards is in `job`, which is volatile enough because its address is
-// taken, and jpeg_destroy_decompress frees what the library allocated.
+// libjpeg reports errors by longjmp: everything it needs afterwards is in `job`, which is volatile
+// enough because its address is taken, and jpeg_destroy_decompress frees what the library
+// allocated.
 #include <setjmp.h>
 #include <stdio.h>
 // after stdio.h
@@ -10,7 +12,9 @@
 
 #include "picture.h"
 
-enum { MAX_SCANS = 500 };  // a progressive picture may repaint itself; real ones do it about ten times
+enum {
+  MAX_SCANS = 500
+};  // a progressive picture may repaint itself; real ones do it about ten times
 
 typedef struct job {
   struct jpeg_error_mgr errors;
@@ -26,7 +30,9 @@ static void on_error(j_common_ptr jpeg) {
   jpeg->err->format_message(jpeg, j->message);
   longjmp(j->failed, 1);
 }
-static void on_message(j_common_ptr jpeg) { (void)jpeg; }  // warnings: the picture is a little damaged but there
+static void on_message(j_common_ptr jpeg) {
+  (void)jpeg;
+}  // warnings: the picture is a little damaged but there
 
 static void give_up(j_decompress_ptr jpeg, const char *why) {
   job *j = (job *)jpeg->err;
@@ -56,8 +62,13 @@ static void begin(job *j, mf_slice bytes) {
   j->errors.output_message = on_message;
   j->jpeg.err = &j->errors;
   jpeg_create_decompress(&j->jpeg);
-  j->source = (struct jpeg_source_mgr){.next_input_byte = bytes.data, .bytes_in_buffer = bytes.len, .init_source = nothing,
-    .fill_input_buffer = at_end, .skip_input_data = skip, .resync_to_restart = jpeg_resync_to_restart, .term_source = nothing};
+  j->source = (struct jpeg_source_mgr){.next_input_byte = bytes.data,
+                                       .bytes_in_buffer = bytes.len,
+                                       .init_source = nothing,
+                                       .fill_input_buffer = at_end,
+                                       .skip_input_data = skip,
+                                       .resync_to_restart = jpeg_resync_to_restart,
+                                       .term_source = nothing};
   j->jpeg.src = &j->source;
   j->progress.progress_monitor = count_scans;
   j->jpeg.progress = &j->progress;
@@ -71,7 +82,8 @@ static bool failed(job *j, mf_error *err) {
 // The first APP1 segment that holds EXIF.
 static uint8_t orientation_of(jpeg_saved_marker_ptr marker) {
   for (; marker; marker = marker->next)
-    if (marker->marker == JPEG_APP0 + 1 && marker->data_length >= 6 && memcmp(marker->data, "Exif\0", 5) == 0)
+    if (marker->marker == JPEG_APP0 + 1 && marker->data_length >= 6 &&
+        memcmp(marker->data, "Exif\0", 5) == 0)
       return mf_exif_orientation((mf_slice){marker->data, marker->data_length});
   return 1;
 }
@@ -107,8 +119,11 @@ static void row_from_cmyk(uint8_t *row, uint32_t width) {
 static void read_rows(job *j, uint8_t *pixels) {
   bool cmyk = j->jpeg.out_color_space == JCS_CMYK;
   size_t stride = (size_t)j->jpeg.output_width * 3;
-  // A row of CMYK is wider than its place in the answer, so it is read into memory of the library's own.
-  JSAMPARRAY wide = cmyk ? j->jpeg.mem->alloc_sarray((j_common_ptr)&j->jpeg, JPOOL_IMAGE, j->jpeg.output_width * 4, 1) : NULL;
+  // A row of CMYK is wider than its place in the answer, so it is read into memory of the library's
+  // own.
+  JSAMPARRAY wide = cmyk ? j->jpeg.mem->alloc_sarray((j_common_ptr)&j->jpeg, JPOOL_IMAGE,
+                                                     j->jpeg.output_width * 4, 1)
+                         : NULL;
   while (j->jpeg.output_scanline < j->jpeg.output_height) {
     JSAMPROW row = cmyk ? wide[0] : pixels + stride * j->jpeg.output_scanline;
     uint8_t *to = pixels + stride * j->jpeg.output_scanline;
@@ -127,7 +142,8 @@ bool mf_jpeg_decode(mf_slice bytes, const mf_picture_info *info, uint8_t *pixels
   bool inks = j.jpeg.num_components == 4;
   j.jpeg.out_color_space = inks ? JCS_CMYK : JCS_RGB;
   jpeg_start_decompress(&j.jpeg);
-  if (j.jpeg.output_width != info->width || j.jpeg.output_height != info->height) give_up(&j.jpeg, "its size changes");
+  if (j.jpeg.output_width != info->width || j.jpeg.output_height != info->height)
+    give_up(&j.jpeg, "its size changes");
   read_rows(&j, pixels);
   jpeg_destroy_decompress(&j.jpeg);
   return true;

@@ -1,6 +1,7 @@
-// PNG through libpng: grey, palette, colour, 1 to 16 bits, interlaced or not. Alpha and transparency are dropped, as Pillow's
-// convert("RGB") does, and 16-bit samples give their high byte. (Pillow 9.4 clips 16-bit *grey* at 255, which leaves nearly every
-// such picture white; here it is treated as 16-bit colour is.)
+// PNG through libpng: grey, palette, colour, 1 to 16 bits, interlaced or not. Alpha and
+// transparency are dropped, as Pillow's convert("RGB") does, and 16-bit samples give their high
+// byte. (Pillow 9.4 clips 16-bit *grey* at 255, which leaves nearly every such picture white; here
+// it is treated as 16-bit colour is.)
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -66,7 +67,8 @@ bool mf_png_open(mf_slice bytes, mf_picture_info *info, mf_error *err) {
   png_read_info(j.png, j.info);
   info->width = png_get_image_width(j.png, j.info);
   info->height = png_get_image_height(j.png, j.info);
-  if (png_get_eXIf_1(j.png, j.info, &exif_len, &exif)) info->orientation = mf_exif_orientation((mf_slice){exif, exif_len});
+  if (png_get_eXIf_1(j.png, j.info, &exif_len, &exif))
+    info->orientation = mf_exif_orientation((mf_slice){exif, exif_len});
   end(&j);
   return true;
 }
@@ -89,7 +91,9 @@ bool mf_png_decode(mf_slice bytes, const mf_picture_info *info, uint8_t *pixels,
   png_read_info(j.png, j.info);
   to_rgb8(&j);
   size_t stride = (size_t)info->width * 3;
-  if (png_get_rowbytes(j.png, j.info) != stride || png_get_image_height(j.png, j.info) != info->height) png_error(j.png, "its size changes");
+  if (png_get_rowbytes(j.png, j.info) != stride ||
+      png_get_image_height(j.png, j.info) != info->height)
+    png_error(j.png, "its size changes");
   j.rows = calloc(info->height, sizeof *j.rows);
   if (!j.rows) png_error(j.png, "no memory left");
   for (uint32_t y = 0; y < info->height; y++) j.rows[y] = pixels + stride * y;

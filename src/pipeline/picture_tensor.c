@@ -1,38 +1,68 @@
-// ImageToTensor: uint8[height,width,channels] -> (pixel * scale - mean) / std in the type and layout that a model wants. A pixel has
-// 256 values, so each channel's arithmetic is done once for each of them, in double, and the pass over the picture only looks up.
+// ImageToTensor: uint8[height,width,channels] -> (pixel * scale - mean) / std in the type and
+// layout that a model wants. A pixel has 256 values, so each channel's arithmetic is done once for
+// each of them, in double, and the pass over the picture only looks up.
 #include <math.h>
 
 #include "picture_ops.h"
 
-enum { TENSOR_SCALE, TENSOR_MEAN, TENSOR_STD, TENSOR_LAYOUT, TENSOR_ORDER, TENSOR_TYPE, TENSOR_BATCH };
+enum {
+  TENSOR_SCALE,
+  TENSOR_MEAN,
+  TENSOR_STD,
+  TENSOR_LAYOUT,
+  TENSOR_ORDER,
+  TENSOR_TYPE,
+  TENSOR_BATCH
+};
 static const mf_attribute_row attributes[] = {
-    [TENSOR_SCALE] = {"scale", MF_ATTR_FLOATS, false, {0}},   // one value; a list, so that absent means 1
-    [TENSOR_MEAN] = {"mean", MF_ATTR_FLOATS, false, {0}},     // one value, or one for each channel in the order of the tensor
+    [TENSOR_SCALE] = {"scale",
+                      MF_ATTR_FLOATS,
+                      false,
+                      {0}},  // one value; a list, so that absent means 1
+    [TENSOR_MEAN] = {"mean",
+                     MF_ATTR_FLOATS,
+                     false,
+                     {0}},  // one value, or one for each channel in the order of the tensor
     [TENSOR_STD] = {"std", MF_ATTR_FLOATS, false, {0}},
-    [TENSOR_LAYOUT] = {"layout", MF_ATTR_STRING, false, {MF_ATTR_STRING, 4, {.offset = (uint64_t)(uintptr_t)"NCHW"}}},
-    [TENSOR_ORDER] = {"order", MF_ATTR_STRING, false, {MF_ATTR_STRING, 3, {.offset = (uint64_t)(uintptr_t)"RGB"}}},
+    [TENSOR_LAYOUT] = {"layout",
+                       MF_ATTR_STRING,
+                       false,
+                       {MF_ATTR_STRING, 4, {.offset = (uint64_t)(uintptr_t) "NCHW"}}},
+    [TENSOR_ORDER] = {"order",
+                      MF_ATTR_STRING,
+                      false,
+                      {MF_ATTR_STRING, 3, {.offset = (uint64_t)(uintptr_t) "RGB"}}},
     [TENSOR_TYPE] = {"to", MF_ATTR_INT, false, {MF_ATTR_INT, 1, {.i = MF_FLOAT}}},
-    [TENSOR_BATCH] = {"batch", MF_ATTR_INT, false, {MF_ATTR_INT, 1, {.i = 1}}},  // 1: a first dimension of 1; 0: none
+    [TENSOR_BATCH] = {"batch",
+                      MF_ATTR_INT,
+                      false,
+                      {MF_ATTR_INT, 1, {.i = 1}}},  // 1: a first dimension of 1; 0: none
 };
 
-static bool channels_last(const mf_attributes *a) { return mf_str_is(mf_attr_str(a, TENSOR_LAYOUT), "NHWC"); }
+static bool channels_last(const mf_attributes *a) {
+  return mf_str_is(mf_attr_str(a, TENSOR_LAYOUT), "NHWC");
+}
 
 static bool known_type(int64_t type) {
-  return type == MF_FLOAT || type == MF_FLOAT16 || type == MF_DOUBLE || type == MF_UINT8 || type == MF_INT8;
+  return type == MF_FLOAT || type == MF_FLOAT16 || type == MF_DOUBLE || type == MF_UINT8 ||
+         type == MF_INT8;
 }
 
 static bool check(const mf_attributes *a, int64_t channels, mf_error *err) {
   mf_str layout = mf_attr_str(a, TENSOR_LAYOUT), order = mf_attr_str(a, TENSOR_ORDER);
   if (!mf_str_is(layout, "NCHW") && !mf_str_is(layout, "NHWC"))
-    return mf_fail(err, MF_InvalidModel, "layout is '%.*s', expected NCHW or NHWC", MF_STR_ARG(layout));
+    return mf_fail(err, MF_InvalidModel, "layout is '%.*s', expected NCHW or NHWC",
+                   MF_STR_ARG(layout));
   if (!mf_str_is(order, "RGB") && !mf_str_is(order, "BGR"))
     return mf_fail(err, MF_InvalidModel, "order is '%.*s', expected RGB or BGR", MF_STR_ARG(order));
   if (!known_type(mf_attr_int(a, TENSOR_TYPE)))
-    return mf_fail(err, MF_UnsupportedType, "pictures cannot become %s", mf_type_name((mf_type)mf_attr_int(a, TENSOR_TYPE)));
+    return mf_fail(err, MF_UnsupportedType, "pictures cannot become %s",
+                   mf_type_name((mf_type)mf_attr_int(a, TENSOR_TYPE)));
   for (uint32_t at = TENSOR_SCALE; at <= TENSOR_STD; at++) {
     int64_t n = mf_attr_count(a, at);
     if (n > 1 && (at == TENSOR_SCALE || (channels > 0 && n != channels)))
-      return mf_fail(err, MF_InvalidModel, "%s has %lld values for %lld channels", attributes[at].name, (long long)n, (long long)channels);
+      return mf_fail(err, MF_InvalidModel, "%s has %lld values for %lld channels",
+                     attributes[at].name, (long long)n, (long long)channels);
   }
   return true;
 }
@@ -41,7 +71,8 @@ static bool shape(mf_shape_call *call, mf_error *err) {
   const mf_tensor *in = call->inputs[0];
   const mf_attributes *a = &call->attributes;
   bool known = in->rank == 3;
-  if ((in->type != MF_TYPE_UNKNOWN && in->type != MF_UINT8) || (in->rank != MF_RANK_UNKNOWN && in->rank != 3))
+  if ((in->type != MF_TYPE_UNKNOWN && in->type != MF_UINT8) ||
+      (in->rank != MF_RANK_UNKNOWN && in->rank != 3))
     return mf_fail(err, MF_InvalidModel, "its input must be pixels: uint8[height,width,channels]");
   if (!check(a, known ? in->dims[2] : MF_DIM_UNKNOWN, err)) return false;
   mf_tensor *out = &call->outputs[0];
@@ -56,7 +87,8 @@ static bool shape(mf_shape_call *call, mf_error *err) {
   return true;
 }
 
-static double value_for(const mf_attributes *a, uint32_t attribute, uint32_t channel, double otherwise) {
+static double value_for(const mf_attributes *a, uint32_t attribute, uint32_t channel,
+                        double otherwise) {
   uint32_t n = mf_attr_count(a, attribute);
   return n == 0 ? otherwise : (double)mf_attr_floats(a, attribute)[n == 1 ? 0 : channel];
 }
@@ -79,24 +111,31 @@ static void put(mf_type type, double value, lookup *table, uint32_t at) {
 }
 
 static void fill(const mf_attributes *a, uint32_t channel, lookup *table) {
-  double scale = value_for(a, TENSOR_SCALE, 0, 1), mean = value_for(a, TENSOR_MEAN, channel, 0), std = value_for(a, TENSOR_STD, channel, 1);
-  for (uint32_t v = 0; v < 256; v++) put((mf_type)mf_attr_int(a, TENSOR_TYPE), (v * scale - mean) / std, table, v);
+  double scale = value_for(a, TENSOR_SCALE, 0, 1), mean = value_for(a, TENSOR_MEAN, channel, 0),
+         std = value_for(a, TENSOR_STD, channel, 1);
+  for (uint32_t v = 0; v < 256; v++)
+    put((mf_type)mf_attr_int(a, TENSOR_TYPE), (v * scale - mean) / std, table, v);
 }
 
 // One channel: from every `from_step`th byte to every `to_step`th element.
-static void pass(mf_type type, const lookup *table, const uint8_t *from, size_t from_step, void *to, size_t first, size_t to_step, size_t n) {
+static void pass(mf_type type, const lookup *table, const uint8_t *from, size_t from_step, void *to,
+                 size_t first, size_t to_step, size_t n) {
   switch (mf_type_size(type)) {
     case 4:
-      for (size_t i = 0; i < n; i++) ((float *)to)[first + i * to_step] = table->f32[from[i * from_step]];
+      for (size_t i = 0; i < n; i++)
+        ((float *)to)[first + i * to_step] = table->f32[from[i * from_step]];
       break;
     case 8:
-      for (size_t i = 0; i < n; i++) ((double *)to)[first + i * to_step] = table->f64[from[i * from_step]];
+      for (size_t i = 0; i < n; i++)
+        ((double *)to)[first + i * to_step] = table->f64[from[i * from_step]];
       break;
     case 2:
-      for (size_t i = 0; i < n; i++) ((uint16_t *)to)[first + i * to_step] = table->f16[from[i * from_step]];
+      for (size_t i = 0; i < n; i++)
+        ((uint16_t *)to)[first + i * to_step] = table->f16[from[i * from_step]];
       break;
     default:
-      for (size_t i = 0; i < n; i++) ((uint8_t *)to)[first + i * to_step] = table->u8[from[i * from_step]];
+      for (size_t i = 0; i < n; i++)
+        ((uint8_t *)to)[first + i * to_step] = table->u8[from[i * from_step]];
       break;
   }
 }
@@ -116,11 +155,18 @@ static bool run(mf_kernel_call *call, mf_error *err) {
   for (size_t c = 0; c < channels; c++) {
     const uint8_t *from = (const uint8_t *)in->data + (reversed ? channels - 1 - c : c);
     fill(a, (uint32_t)c, call->scratch);
-    pass(type, call->scratch, from, channels, call->outputs[0]->data, last ? c : c * pixels, last ? channels : 1, pixels);
+    pass(type, call->scratch, from, channels, call->outputs[0]->data, last ? c : c * pixels,
+         last ? channels : 1, pixels);
   }
   return true;
 }
 
-static const mf_kernel reference = {.name = "ImageToTensor_reference", .run = run, .scratch = scratch};
-const mf_operator mf_op_ImageToTensor = {"mayfly", "ImageToTensor", 1, MF_OP_ANY, 1, 1, 1, 1, 0, MF_OP_NO_FOLD, attributes,
-                                         MF_COUNT(attributes), shape, (const mf_kernel *const[]){&reference, NULL}};
+static const mf_kernel reference = {
+    .name = "ImageToTensor_reference", .run = run, .scratch = scratch};
+const mf_operator mf_op_ImageToTensor = {"mayfly",   "ImageToTensor",
+                                         1,          MF_OP_ANY,
+                                         1,          1,
+                                         1,          1,
+                                         0,          MF_OP_NO_FOLD,
+                                         attributes, MF_COUNT(attributes),
+                                         shape,      (const mf_kernel *const[]){&reference, NULL}};

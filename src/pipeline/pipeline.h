@@ -1,12 +1,14 @@
-// pipeline: packages to graphs, payloads to tensors, tensors to answers. Runs in sandboxed processes only (compiler and worker):
-// everything it reads is hostile. Decoding and resizing pictures are graph nodes of the operator table below.
+// pipeline: packages to graphs, payloads to tensors, tensors to answers. Runs in sandboxed
+// processes only (compiler and worker): everything it reads is hostile. Decoding and resizing
+// pictures are graph nodes of the operator table below.
 #ifndef MF_PIPELINE_PIPELINE_H
 #define MF_PIPELINE_PIPELINE_H
 
 #include "base/base.h"
 #include "engine/engine.h"
 
-extern const mf_operator_table mf_pipeline_operators;  // domain "mayfly": DecodeImage, ResizeImage, …
+extern const mf_operator_table
+    mf_pipeline_operators;  // domain "mayfly": DecodeImage, ResizeImage, …
 
 // ---- packages (compiler process) ----
 typedef struct mf_package_options {
@@ -20,31 +22,37 @@ typedef enum mf_package_kind { MF_PACKAGE_MODEL = 1, MF_PACKAGE_CODE = 2 } mf_pa
 
 // What front learns of a package; fixed layout, no pointers, checked like any hostile input.
 typedef struct mf_package_report {
-  uint32_t magic;               // MF_REPORT_MAGIC
-  uint32_t kind;                // mf_package_kind
-  uint32_t code;                // mf_code; MF_OK: image written
-  uint32_t memory_mb_needed;    // arena, payload and process together, rounded up to whole MB; at least 128
+  uint32_t magic;             // MF_REPORT_MAGIC
+  uint32_t kind;              // mf_package_kind
+  uint32_t code;              // mf_code; MF_OK: image written
+  uint32_t memory_mb_needed;  // arena, payload and process together, rounded up to whole MB; at
+                              // least 128
   uint64_t image_bytes, arena_bytes, unzipped_bytes;
   uint32_t timeout_s, memory_mb;  // from mayfly.json, 0: not stated
-  char message[1024];           // NUL-terminated; why it failed
+  char message[1024];             // NUL-terminated; why it failed
   uint32_t description_len;
-  char description[16384];      // JSON text for `mayfly describe`: inputs, outputs, operators, pipeline
+  char description[16384];  // JSON text for `mayfly describe`: inputs, outputs, operators, pipeline
 } mf_package_report;
 #define MF_REPORT_MAGIC UINT32_C(0x4d465250)
 
-// package: the bytes of a zip (mf_package_is_zip) or of a bare .onnx. On success *image is in the arena. `report` is always filled;
-// returns false with report->code and report->message as in *err. A zip with code and no model reports MF_PACKAGE_CODE, Unsupported.
-bool mf_package_compile(mf_slice package, const mf_package_options *options, mf_arena *arena, mf_slice *image,
-                        mf_package_report *report, mf_error *err) MF_MUST_CHECK;
+// package: the bytes of a zip (mf_package_is_zip) or of a bare .onnx. On success *image is in the
+// arena. `report` is always filled; returns false with report->code and report->message as in *err.
+// A zip with code and no model reports MF_PACKAGE_CODE, Unsupported.
+bool mf_package_compile(mf_slice package, const mf_package_options *options, mf_arena *arena,
+                        mf_slice *image, mf_package_report *report, mf_error *err) MF_MUST_CHECK;
 
 // ---- answering (worker process) ----
 typedef struct mf_responder mf_responder;
-// memory: the whole arena of the instance; tables, tensors, JSON and answers live there. The image stays mapped.
-mf_responder *mf_responder_create(const mf_image *image, void *memory, size_t bytes, mf_error *err) MF_MUST_CHECK;
-// Turns a payload (any bytes, told apart by content; docs/payloads.md) into tensors, runs, and writes the answer (JSON) into `out`, at
-// most out_capacity bytes. Failing codes are the errorTypes of function errors: InvalidInput, InvalidPicture, OutOfMemory, TooLarge, …
-bool mf_responder_answer(mf_responder *responder, mf_slice payload, char *out, size_t out_capacity, size_t *out_len, mf_error *err)
-    MF_MUST_CHECK;
-int64_t mf_responder_plan_ns(const mf_responder *responder);       // time inside mf_instance_run during the last answer
-size_t mf_responder_peak_bytes(const mf_responder *responder);     // of the arena
+// memory: the whole arena of the instance; tables, tensors, JSON and answers live there. The image
+// stays mapped.
+mf_responder *mf_responder_create(const mf_image *image, void *memory, size_t bytes,
+                                  mf_error *err) MF_MUST_CHECK;
+// Turns a payload (any bytes, told apart by content; docs/payloads.md) into tensors, runs, and
+// writes the answer (JSON) into `out`, at most out_capacity bytes. Failing codes are the errorTypes
+// of function errors: InvalidInput, InvalidPicture, OutOfMemory, TooLarge, …
+bool mf_responder_answer(mf_responder *responder, mf_slice payload, char *out, size_t out_capacity,
+                         size_t *out_len, mf_error *err) MF_MUST_CHECK;
+int64_t mf_responder_plan_ns(
+    const mf_responder *responder);  // time inside mf_instance_run during the last answer
+size_t mf_responder_peak_bytes(const mf_responder *responder);  // of the arena
 #endif

@@ -2,22 +2,31 @@
 #include "config.h"
 
 #define AT(member) offsetof(mf_recipe, member)
-#define SIDE(name, member) {name, MF_MEMBER_INTEGER, offsetof(mf_picture_recipe, member), 1, MF_MAX_SIDE, NULL, NULL}
+#define SIDE(name, member) \
+  { name, MF_MEMBER_INTEGER, offsetof(mf_picture_recipe, member), 1, MF_MAX_SIDE, NULL, NULL }
 
-static const mf_choice filters[] = {
-    {"nearest", MF_NEAREST}, {"bilinear", MF_BILINEAR}, {"bicubic", MF_BICUBIC}, {"lanczos", MF_LANCZOS}, {NULL, 0}};
+static const mf_choice filters[] = {{"nearest", MF_NEAREST},
+                                    {"bilinear", MF_BILINEAR},
+                                    {"bicubic", MF_BICUBIC},
+                                    {"lanczos", MF_LANCZOS},
+                                    {NULL, 0}};
 static const mf_choice layouts[] = {{"NCHW", MF_LAYOUT_NCHW}, {"NHWC", MF_LAYOUT_NHWC}, {NULL, 0}};
-static const mf_choice colours[] = {{"RGB", MF_COLOUR_RGB}, {"BGR", MF_COLOUR_BGR}, {"grey", MF_COLOUR_GREY}, {NULL, 0}};
-static const mf_choice types[] = {
-    {"float32", MF_FLOAT}, {"float16", MF_FLOAT16}, {"float64", MF_DOUBLE}, {"uint8", MF_UINT8}, {"int8", MF_INT8}, {NULL, 0}};
+static const mf_choice colours[] = {
+    {"RGB", MF_COLOUR_RGB}, {"BGR", MF_COLOUR_BGR}, {"grey", MF_COLOUR_GREY}, {NULL, 0}};
+static const mf_choice types[] = {{"float32", MF_FLOAT},  {"float16", MF_FLOAT16},
+                                  {"float64", MF_DOUBLE}, {"uint8", MF_UINT8},
+                                  {"int8", MF_INT8},      {NULL, 0}};
 
-static const mf_member size_members[] = {SIDE("width", width), SIDE("height", height), SIDE("shortest_edge", shortest_edge), {0}};
-static const mf_member crop_members[] = {SIDE("width", crop_width), SIDE("height", crop_height), {0}};
+static const mf_member size_members[] = {
+    SIDE("width", width), SIDE("height", height), SIDE("shortest_edge", shortest_edge), {0}};
+static const mf_member crop_members[] = {
+    SIDE("width", crop_width), SIDE("height", crop_height), {0}};
 
 // An integer means a square.
 static bool read_square(mf_config *c, json_t *value, uint32_t *width, uint32_t *height) {
   json_int_t n = json_integer_value(value);
-  if (n < 1 || n > MF_MAX_SIDE) return mf_config_fail(c, "expected an integer from 1 to %d, or an object", MF_MAX_SIDE);
+  if (n < 1 || n > MF_MAX_SIDE)
+    return mf_config_fail(c, "expected an integer from 1 to %d, or an object", MF_MAX_SIDE);
   *width = *height = (uint32_t)n;
   return true;
 }
@@ -77,21 +86,28 @@ static bool read_labels(mf_config *c, json_t *value, void *into) {
   mf_str name, path;
   if (!json_is_string(value)) return mf_config_labels(c, value, &recipe->labels, &recipe->n_labels);
   if (!mf_config_text(c, value, &name)) return false;
-  if (!mf_path_join(c->folder, name, c->arena, &path)) return mf_config_fail(c, "'%.200s' is no path inside of the package", name.data);
+  if (!mf_path_join(c->folder, name, c->arena, &path))
+    return mf_config_fail(c, "'%.200s' is no path inside of the package", name.data);
   const mf_archive_entry *entry = mf_archive_find(c->archive, path);
   if (!entry) return mf_config_fail(c, "the package holds no file '%.200s'", path.data);
   return mf_labels_read(c->archive, entry, &recipe->labels, &recipe->n_labels, c->err);
 }
 
-static bool read_activation(mf_config *c, json_t *value, mf_recipe *recipe, mf_activation activation) {
+static bool read_activation(mf_config *c, json_t *value, mf_recipe *recipe,
+                            mf_activation activation) {
   if (!json_is_boolean(value)) return mf_config_fail(c, "expected true or false");
-  if (json_is_true(value) && recipe->activation != MF_ACTIVATION_NONE && recipe->activation != activation)
+  if (json_is_true(value) && recipe->activation != MF_ACTIVATION_NONE &&
+      recipe->activation != activation)
     return mf_config_fail(c, "softmax and sigmoid exclude each other");
   if (json_is_true(value)) recipe->activation = activation;
   return true;
 }
-static bool read_softmax(mf_config *c, json_t *value, void *into) { return read_activation(c, value, into, MF_ACTIVATION_SOFTMAX); }
-static bool read_sigmoid(mf_config *c, json_t *value, void *into) { return read_activation(c, value, into, MF_ACTIVATION_SIGMOID); }
+static bool read_softmax(mf_config *c, json_t *value, void *into) {
+  return read_activation(c, value, into, MF_ACTIVATION_SOFTMAX);
+}
+static bool read_sigmoid(mf_config *c, json_t *value, void *into) {
+  return read_activation(c, value, into, MF_ACTIVATION_SIGMOID);
+}
 
 static const mf_member output_members[] = {
     {"name", MF_MEMBER_TEXT, AT(output), 0, 0, NULL, NULL},
@@ -111,8 +127,11 @@ static bool read_model(mf_config *c, json_t *value, void *into) {
   mf_recipe *recipe = into;
   mf_str name;
   if (!mf_config_text(c, value, &name)) return false;
-  if (!mf_path_join(c->folder, name, c->arena, &recipe->model)) return mf_config_fail(c, "'%.200s' is no path inside of the package", name.data);
-  return mf_archive_find(c->archive, recipe->model) ? true : mf_config_fail(c, "the package holds no file '%.200s'", recipe->model.data);
+  if (!mf_path_join(c->folder, name, c->arena, &recipe->model))
+    return mf_config_fail(c, "'%.200s' is no path inside of the package", name.data);
+  return mf_archive_find(c->archive, recipe->model)
+             ? true
+             : mf_config_fail(c, "the package holds no file '%.200s'", recipe->model.data);
 }
 
 static const mf_member top_members[] = {
@@ -124,14 +143,22 @@ static const mf_member top_members[] = {
     {0}};
 
 void mf_recipe_init(mf_recipe *recipe) {
-  *recipe = (mf_recipe){.top_k = 5, .picture = {.filter = MF_BILINEAR, .scale = 1, .max_pixels = MF_DEFAULT_MAX_PIXELS}};
+  *recipe = (mf_recipe){
+      .top_k = 5,
+      .picture = {.filter = MF_BILINEAR, .scale = 1, .max_pixels = MF_DEFAULT_MAX_PIXELS}};
 }
 
-bool mf_recipe_read_mayfly(mf_recipe *recipe, mf_archive *archive, const mf_archive_entry *entry, mf_error *err) {
+bool mf_recipe_read_mayfly(mf_recipe *recipe, mf_archive *archive, const mf_archive_entry *entry,
+                           mf_error *err) {
   mf_slice bytes;
   if (!mf_archive_read(archive, entry, &bytes, err)) return false;
-  mf_config config = {.file = "mayfly.json", .strict = true, .recipe = recipe, .archive = archive, .arena = archive->arena,
-                      .folder = mf_path_folder(entry->name), .err = err};
+  mf_config config = {.file = "mayfly.json",
+                      .strict = true,
+                      .recipe = recipe,
+                      .archive = archive,
+                      .arena = archive->arena,
+                      .folder = mf_path_folder(entry->name),
+                      .err = err};
   OWN_JSON json_t *json = mf_config_parse(&config, bytes);
   return json && mf_config_read(&config, json, top_members, recipe);
 }

@@ -1,5 +1,5 @@
-// A payload as one or several runs of a model: told apart by its content (docs/payloads.md), then read run by run into the instance's
-// inputs. Nothing is allocated but the inputs themselves.
+// A payload as one or several runs of a model: told apart by its content (docs/payloads.md), then
+// read run by run into the instance's inputs. Nothing is allocated but the inputs themselves.
 #ifndef MF_PIPELINE_REQUEST_H
 #define MF_PIPELINE_REQUEST_H
 
@@ -19,18 +19,19 @@ typedef struct mf_request {
   mf_instance *instance;
   const mf_image *image;
   const mf_answer_form *form;
-  uint8_t *modes;      // one mf_row_mode for each input
-  uint8_t *seen;       // one flag for each input
-  mf_arena *texts;     // for texts that have to be unescaped; emptied between runs
+  uint8_t *modes;   // one mf_row_mode for each input
+  uint8_t *seen;    // one flag for each input
+  mf_arena *texts;  // for texts that have to be unescaped; emptied between runs
   // set by mf_request_open
   enum { MF_REQUEST_RAW, MF_REQUEST_NAMED, MF_REQUEST_VALUE, MF_REQUEST_ROWS } kind;
-  bool rows_are_slices;       // ROWS: outputs are joined along their first dimension; else they are listed
+  bool rows_are_slices;  // ROWS: outputs are joined along their first dimension; else they are
+                         // listed
   // the request's own
   mf_slice payload;
   mf_json json;
   int64_t rows_per_run, row;
   bool named_rows, done;
-  bool nested;         // inside of {"inputs": …}
+  bool nested;  // inside of {"inputs": …}
 } mf_request;
 
 bool mf_request_open(mf_request *request, mf_slice payload, mf_error *err) MF_MUST_CHECK;

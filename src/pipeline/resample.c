@@ -1,6 +1,7 @@
-// Two passes, first along rows, then along columns, each a weighted sum in fixed point with 22 bits behind the point, rounded and
-// clamped to a byte after each pass. A pass that would change nothing is left out. The order, the rounding of coefficients and the
-// accumulated positions of `nearest` are part of the result.
+// Two passes, first along rows, then along columns, each a weighted sum in fixed point with 22 bits
+// behind the point, rounded and clamped to a byte after each pass. A pass that would change nothing
+// is left out. The order, the rounding of coefficients and the accumulated positions of `nearest`
+// are part of the result.
 #include "resample.h"
 
 #include <math.h>
@@ -36,7 +37,8 @@ static double lanczos(double x) { return x >= -3.0 && x < 3.0 ? sinc(x) * sinc(x
 static const filter filters[] = {
     [MF_LANCZOS] = {lanczos, 3.0}, [MF_BILINEAR] = {triangle, 1.0}, [MF_BICUBIC] = {cubic, 2.0}};
 
-// One axis: for each output position, which inputs count (first, count) and how much (taps weights).
+// One axis: for each output position, which inputs count (first, count) and how much (taps
+// weights).
 typedef struct axis {
   uint32_t from, to, taps;
   uint32_t *first, *count;
@@ -49,7 +51,8 @@ static uint32_t taps_of(mf_resample name, uint32_t from, uint32_t to) {
 }
 
 static void weigh(const axis *a, uint32_t at, const filter *f, double scale, double *weights) {
-  double filter_scale = fmax(scale, 1.0), support = f->support * filter_scale, step = 1.0 / filter_scale;
+  double filter_scale = fmax(scale, 1.0), support = f->support * filter_scale,
+         step = 1.0 / filter_scale;
   double center = (at + 0.5) * scale, total = 0.0;
   int64_t low = (int64_t)(center - support + 0.5), high = (int64_t)(center + support + 0.5);
   low = MF_MAX(low, 0);
@@ -71,7 +74,8 @@ static void fill_axis(const axis *a, mf_resample name, double *wide) {
   for (uint32_t at = 0; at < a->to; at++) {
     weigh(a, at, &filters[name], (double)a->from / a->to, wide);
     int32_t *weights = a->weights + (size_t)at * a->taps;
-    for (uint32_t i = 0; i < a->count[at]; i++) weights[i] = (int32_t)(wide[i] * one + (wide[i] < 0 ? -0.5 : 0.5));
+    for (uint32_t i = 0; i < a->count[at]; i++)
+      weights[i] = (int32_t)(wide[i] * one + (wide[i] < 0 ? -0.5 : 0.5));
   }
 }
 
@@ -109,7 +113,8 @@ static void along_row(const axis *a, uint32_t channels, const uint8_t *from, uin
 }
 
 // A row of the result from the rows above and below it; sums: one for each byte of a row.
-static void down_columns(const axis *a, uint32_t y, size_t row_bytes, const uint8_t *from, int32_t *restrict sums, uint8_t *to) {
+static void down_columns(const axis *a, uint32_t y, size_t row_bytes, const uint8_t *from,
+                         int32_t *restrict sums, uint8_t *to) {
   for (size_t i = 0; i < row_bytes; i++) sums[i] = 1 << (FRACTION_BITS - 1);
   for (uint32_t k = 0; k < a->count[y]; k++) {
     const uint8_t *restrict row = from + (size_t)(a->first[y] + k) * row_bytes;
@@ -129,7 +134,8 @@ typedef struct layout {  // of the scratch memory, in bytes from its start
 
 static size_t take(layout *l, size_t count, size_t each) {
   size_t bytes, at = l->total;
-  l->overflow |= __builtin_mul_overflow(count, each, &bytes) || bytes > SIZE_MAX / 4 || l->total > SIZE_MAX / 4;
+  l->overflow |= __builtin_mul_overflow(count, each, &bytes) || bytes > SIZE_MAX / 4 ||
+                 l->total > SIZE_MAX / 4;
   if (!l->overflow) l->total += (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
   return at;
 }
@@ -162,17 +168,20 @@ size_t mf_resize_scratch(const mf_resize *resize) {
 
 // ---- nearest ----
 
-// Positions are accumulated, not multiplied: that decides which pixel is taken where they fall on an edge.
+// Positions are accumulated, not multiplied: that decides which pixel is taken where they fall on
+// an edge.
 static void nearest_columns(const mf_resize *r, uint32_t *columns) {
   double step = (double)r->from_width / r->width, at = step * 0.5;
-  for (uint32_t x = 0; x < r->width; x++, at += step) columns[x] = MF_MIN((uint32_t)at, r->from_width - 1);
+  for (uint32_t x = 0; x < r->width; x++, at += step)
+    columns[x] = MF_MIN((uint32_t)at, r->from_width - 1);
 }
 
 static void run_nearest(const mf_resize *r, const uint8_t *from, uint8_t *to, uint32_t *columns) {
   nearest_columns(r, columns);
   double step = (double)r->from_height / r->height, at = step * 0.5;
   for (uint32_t y = 0; y < r->height; y++, at += step) {
-    const uint8_t *row = from + (size_t)MF_MIN((uint32_t)at, r->from_height - 1) * r->from_width * r->channels;
+    const uint8_t *row =
+        from + (size_t)MF_MIN((uint32_t)at, r->from_height - 1) * r->from_width * r->channels;
     for (uint32_t x = 0; x < r->width; x++)
       for (uint32_t c = 0; c < r->channels; c++) *to++ = row[(size_t)columns[x] * r->channels + c];
   }
@@ -180,8 +189,18 @@ static void run_nearest(const mf_resize *r, const uint8_t *from, uint8_t *to, ui
 
 static void run_filter(const mf_resize *r, const uint8_t *from, uint8_t *to, char *memory) {
   const layout l = plan(r);
-  const axis x = {r->from_width, r->width, l.x_taps, (void *)(memory + l.x_first), (void *)(memory + l.x_count), (void *)(memory + l.x_weights)};
-  const axis y = {r->from_height, r->height, l.y_taps, (void *)(memory + l.y_first), (void *)(memory + l.y_count), (void *)(memory + l.y_weights)};
+  const axis x = {r->from_width,
+                  r->width,
+                  l.x_taps,
+                  (void *)(memory + l.x_first),
+                  (void *)(memory + l.x_count),
+                  (void *)(memory + l.x_weights)};
+  const axis y = {r->from_height,
+                  r->height,
+                  l.y_taps,
+                  (void *)(memory + l.y_first),
+                  (void *)(memory + l.y_count),
+                  (void *)(memory + l.y_weights)};
   size_t row_bytes = (size_t)r->width * r->channels;
   const uint8_t *between = from;
   if (x.from != x.to) {
@@ -198,7 +217,8 @@ static void run_filter(const mf_resize *r, const uint8_t *from, uint8_t *to, cha
   }
   if (y.from == y.to) return;
   fill_axis(&y, r->filter, (void *)(memory + l.wide));
-  for (uint32_t i = 0; i < r->height; i++) down_columns(&y, i, row_bytes, between, (void *)(memory + l.sums), to + row_bytes * i);
+  for (uint32_t i = 0; i < r->height; i++)
+    down_columns(&y, i, row_bytes, between, (void *)(memory + l.sums), to + row_bytes * i);
 }
 
 void mf_resize_run(const mf_resize *r, const uint8_t *from, uint8_t *to, void *scratch) {

@@ -1,9 +1,12 @@
-// The worker's side: payload to tensors, run, tensors to answer, in memory that was handed over once.
+// The worker's side: payload to tensors, run, tensors to answer, in memory that was handed over
+// once.
 //
-//   | tables of this file | the engine's instance: planned region, heap of dynamic values | tail: texts, answers that wait |
+//   | tables of this file | the engine's instance: planned region, heap of dynamic values | tail:
+//   texts, answers that wait |
 //
-// A static plan gets exactly what it needs and the tail the rest; a dynamic one gets everything but a tail of an eighth, at most
-// 8 MiB, and that only where there are texts to unescape or several outputs.
+// A static plan gets exactly what it needs and the tail the rest; a dynamic one gets everything but
+// a tail of an eighth, at most 8 MiB, and that only where there are texts to unescape or several
+// outputs.
 #include "responder.h"
 
 #include <stdio.h>
@@ -24,12 +27,15 @@ struct mf_responder {
   int64_t plan_ns;
 };
 
-static size_t align_up(size_t n, size_t alignment) { return (n + alignment - 1) & ~(alignment - 1); }
+static size_t align_up(size_t n, size_t alignment) {
+  return (n + alignment - 1) & ~(alignment - 1);
+}
 
 static size_t table_bytes(const mf_image *image) {
   size_t inputs = mf_image_n_inputs(image), outputs = mf_image_n_outputs(image);
   size_t bytes = align_up(sizeof(mf_responder), ALIGNMENT) + align_up(2 * inputs, ALIGNMENT) +
-                 align_up(outputs * sizeof(struct mf_answer_text), ALIGNMENT) + MF_MAX_TOP_K * sizeof(uint32_t);
+                 align_up(outputs * sizeof(struct mf_answer_text), ALIGNMENT) +
+                 MF_MAX_TOP_K * sizeof(uint32_t);
   return align_up(bytes, 4096);
 }
 
@@ -39,7 +45,9 @@ static bool takes_texts(const mf_image *image) {
   return false;
 }
 
-static bool needs_tail(const mf_image *image) { return takes_texts(image) || mf_image_n_outputs(image) > 1; }
+static bool needs_tail(const mf_image *image) {
+  return takes_texts(image) || mf_image_n_outputs(image) > 1;
+}
 
 uint64_t mf_responder_bytes(const mf_image *image, uint64_t heap_bytes) {
   mf_image_summary summary;
@@ -51,42 +59,56 @@ uint64_t mf_responder_bytes(const mf_image *image, uint64_t heap_bytes) {
 static size_t instance_bytes(const mf_image *image, size_t left) {
   mf_image_summary summary;
   mf_image_summarize(image, &summary);
-  if (!summary.dynamic) return MF_MIN(left, (size_t)align_up((size_t)summary.arena_bytes, ALIGNMENT));
+  if (!summary.dynamic)
+    return MF_MIN(left, (size_t)align_up((size_t)summary.arena_bytes, ALIGNMENT));
   return needs_tail(image) ? align_up(left - MF_MIN(left / 8, (size_t)MAX_TAIL), ALIGNMENT) : left;
 }
 
 static void place_tables(mf_responder *r) {
   char *p = (char *)r + align_up(sizeof *r, ALIGNMENT);
   size_t inputs = mf_image_n_inputs(r->image);
-  r->request = (mf_request){.instance = r->instance, .image = r->image, .form = &r->form, .modes = (uint8_t *)p, .seen = (uint8_t *)p + inputs};
+  r->request = (mf_request){.instance = r->instance,
+                            .image = r->image,
+                            .form = &r->form,
+                            .modes = (uint8_t *)p,
+                            .seen = (uint8_t *)p + inputs};
   p += align_up(2 * inputs, ALIGNMENT);
   r->answer = (mf_answer){.image = r->image, .form = &r->form, .texts = (void *)p};
   p += align_up(mf_image_n_outputs(r->image) * sizeof *r->answer.texts, ALIGNMENT);
   r->answer.best = (uint32_t *)(void *)p;
 }
 
-// The form came with the image; what it says must hold for the image's signature, since the hot path relies on it.
+// The form came with the image; what it says must hold for the image's signature, since the hot
+// path relies on it.
 static bool form_fits(const mf_image *image, const mf_answer_form *form, mf_error *err) {
   uint32_t picture = form->picture_input, inputs = mf_image_n_inputs(image);
-  if (picture != MF_NO_PICTURE && (picture >= inputs || mf_image_input(image, picture)->shape.type != MF_UINT8))
-    return mf_fail(err, MF_InvalidImage, "the image's metadata names input %u for pictures; there are %u inputs", picture, inputs);
+  if (picture != MF_NO_PICTURE &&
+      (picture >= inputs || mf_image_input(image, picture)->shape.type != MF_UINT8))
+    return mf_fail(err, MF_InvalidImage,
+                   "the image's metadata names input %u for pictures; there are %u inputs", picture,
+                   inputs);
   if (form->kind != MF_ANSWER_LABELS) return true;
   const mf_tensor *scores = mf_image_n_outputs(image) ? &mf_image_output(image, 0)->shape : NULL;
   if (scores && scores->type == MF_FLOAT && form->top_k > 0) return true;
-  return mf_fail(err, MF_InvalidImage, "the image's metadata wants labels, but its first output holds no float32 scores");
+  return mf_fail(err, MF_InvalidImage,
+                 "the image's metadata wants labels, but its first output holds no float32 scores");
 }
 
-mf_responder *mf_responder_create(const mf_image *image, void *memory, size_t bytes, mf_error *err) {
+mf_responder *mf_responder_create(const mf_image *image, void *memory, size_t bytes,
+                                  mf_error *err) {
   size_t tables = table_bytes(image);
   mf_responder *r = memory;
   if (bytes < tables) {
-    mf_fail(err, MF_OutOfMemory, "the function needs %zu bytes and more, it has %zu", tables, bytes);
+    mf_fail(err, MF_OutOfMemory, "the function needs %zu bytes and more, it has %zu", tables,
+            bytes);
     return NULL;
   }
   memset(r, 0, sizeof *r);
   r->image = image;
   r->table_bytes = tables;
-  if (!mf_answer_form_decode(mf_image_metadata(image), &r->form, err) || !form_fits(image, &r->form, err)) return NULL;
+  if (!mf_answer_form_decode(mf_image_metadata(image), &r->form, err) ||
+      !form_fits(image, &r->form, err))
+    return NULL;
   size_t own = instance_bytes(image, bytes - tables);
   r->tail = (char *)memory + tables + own;
   r->tail_bytes = bytes - tables - own;
@@ -132,10 +154,12 @@ static bool answer_all(mf_responder *r, size_t *out_len, mf_error *err) {
   return mf_answer_end(&r->answer, out_len, err);
 }
 
-bool mf_responder_answer(mf_responder *r, mf_slice payload, char *out, size_t out_capacity, size_t *out_len, mf_error *err) {
+bool mf_responder_answer(mf_responder *r, mf_slice payload, char *out, size_t out_capacity,
+                         size_t *out_len, mf_error *err) {
   r->plan_ns = 0;
   if (payload.len > MAX_PAYLOAD)
-    return mf_fail(err, MF_TooLarge, "the payload is %zu bytes, an invocation may carry %d", payload.len, MAX_PAYLOAD);
+    return mf_fail(err, MF_TooLarge, "the payload is %zu bytes, an invocation may carry %d",
+                   payload.len, MAX_PAYLOAD);
   r->answer.start = out;
   r->answer.out = (mf_json_out){out, out + MF_MIN(out_capacity, (size_t)MAX_ANSWER), false};
   if (mf_request_open(&r->request, payload, err) && answer_all(r, out_len, err)) return true;

@@ -17,7 +17,7 @@ struct reader {
   mf_arena *texts;
   int64_t at[MF_MAX_RANK];  // index at each level
   uint32_t depth;
-  int64_t row;              // in a list of rows, -1: no row
+  int64_t row;  // in a list of rows, -1: no row
   mf_error *err;
 };
 
@@ -26,7 +26,8 @@ static const char *place(const reader *r, uint32_t levels, char *text, size_t si
   size_t n = 0;
   text[0] = 0;
   if (r->row >= 0) n = (size_t)snprintf(text, size, "[%lld]", (long long)r->row);
-  for (uint32_t i = 0; i < levels && n + 24 < size; i++) n += (size_t)snprintf(text + n, size - n, "[%lld]", (long long)r->at[i]);
+  for (uint32_t i = 0; i < levels && n + 24 < size; i++)
+    n += (size_t)snprintf(text + n, size - n, "[%lld]", (long long)r->at[i]);
   return text;
 }
 
@@ -34,12 +35,15 @@ static bool unfit(reader *r, const char *what) {
   char where[256], found[24];
   const mf_json *json = r->json;
   size_t left = (size_t)(json->end - json->at), n = 0;
-  while (n < left && n < sizeof found - 1 && !strchr(",]} \n\r\t", json->at[n]) && (unsigned char)json->at[n] >= 32 && (unsigned char)json->at[n] < 127) n++;
+  while (n < left && n < sizeof found - 1 && !strchr(",]} \n\r\t", json->at[n]) &&
+         (unsigned char)json->at[n] >= 32 && (unsigned char)json->at[n] < 127)
+    n++;
   memcpy(found, json->at, n);
   found[n] = 0;
   bool whole = r->depth == 0 && r->row < 0;
-  return mf_fail(r->err, MF_InvalidInput, "input '%.*s'%s%s: expected %s, found %s%s", MF_STR_ARG(r->input), whole ? "" : " at ",
-                 place(r, r->depth, where, sizeof where), what, n ? found : "the end of the payload", n == sizeof found - 1 ? "…" : "");
+  return mf_fail(r->err, MF_InvalidInput, "input '%.*s'%s%s: expected %s, found %s%s",
+                 MF_STR_ARG(r->input), whole ? "" : " at ", place(r, r->depth, where, sizeof where),
+                 what, n ? found : "the end of the payload", n == sizeof found - 1 ? "…" : "");
 }
 
 static bool read_number(reader *r, mf_decimal *number, const char *what) {
@@ -51,8 +55,12 @@ static bool read_number(reader *r, mf_decimal *number, const char *what) {
 
 // "NaN", "Infinity", "-Infinity", as JSON has no numbers for them.
 static bool read_special(reader *r, double *value) {
-  static const struct { const char *text; double value; } special[] = {
-      {"\"NaN\"", (double)NAN}, {"\"Infinity\"", (double)INFINITY}, {"\"-Infinity\"", -(double)INFINITY}};
+  static const struct {
+    const char *text;
+    double value;
+  } special[] = {{"\"NaN\"", (double)NAN},
+                 {"\"Infinity\"", (double)INFINITY},
+                 {"\"-Infinity\"", -(double)INFINITY}};
   for (size_t i = 0; i < MF_COUNT(special); i++) {
     if (!mf_json_word(r->json, special[i].text)) continue;
     *value = special[i].value;
@@ -72,7 +80,8 @@ static const char a_number[] = "a number (or \"NaN\", \"Infinity\", \"-Infinity\
 static bool read_float(reader *r, void *to) {
   mf_decimal number;
   double special;
-  if (mf_json_peek(r->json) == '"' && read_special(r, &special)) return *(float *)to = (float)special, true;
+  if (mf_json_peek(r->json) == '"' && read_special(r, &special))
+    return *(float *)to = (float)special, true;
   if (!read_number(r, &number, a_number)) return false;
   float value = mf_decimal_float(&number);
   if (!isfinite(value)) return out_of_range(r);
@@ -92,7 +101,8 @@ static bool read_double(reader *r, void *to) {
   return true;
 }
 
-// To float with the last bit set where something was cut off, so that rounding to half afterwards is rounding once.
+// To float with the last bit set where something was cut off, so that rounding to half afterwards
+// is rounding once.
 static float round_to_odd(double value) {
   float narrow = (float)value;
   uint32_t bits;
@@ -107,7 +117,8 @@ static bool read_half(reader *r, void *to) {
   double value = 0;
   const char *before = r->json->at;
   if (!read_double(r, &value)) return false;
-  uint16_t half = mf_float_to_half(fabs(value) > (double)FLT_MAX ? (float)value : round_to_odd(value));
+  uint16_t half =
+      mf_float_to_half(fabs(value) > (double)FLT_MAX ? (float)value : round_to_odd(value));
   if (isfinite(value) && (half & 0x7c00) == 0x7c00) {
     r->json->at = before;
     return out_of_range(r);
@@ -117,10 +128,16 @@ static bool read_half(reader *r, void *to) {
 }
 
 static bool store_integer(mf_type type, uint64_t magnitude, bool negative, void *to) {
-  static const struct { uint64_t below, above; } range[] = {
-      [MF_UINT8] = {0, UINT8_MAX}, [MF_INT8] = {128, 127}, [MF_UINT16] = {0, UINT16_MAX}, [MF_INT16] = {32768, 32767},
-      [MF_INT32] = {UINT64_C(1) << 31, INT32_MAX}, [MF_INT64] = {UINT64_C(1) << 63, INT64_MAX},
-      [MF_UINT32] = {0, UINT32_MAX}, [MF_UINT64] = {0, UINT64_MAX}};
+  static const struct {
+    uint64_t below, above;
+  } range[] = {[MF_UINT8] = {0, UINT8_MAX},
+               [MF_INT8] = {128, 127},
+               [MF_UINT16] = {0, UINT16_MAX},
+               [MF_INT16] = {32768, 32767},
+               [MF_INT32] = {UINT64_C(1) << 31, INT32_MAX},
+               [MF_INT64] = {UINT64_C(1) << 63, INT64_MAX},
+               [MF_UINT32] = {0, UINT32_MAX},
+               [MF_UINT64] = {0, UINT64_MAX}};
   if (magnitude > (negative ? range[type].below : range[type].above)) return false;
   uint64_t value = negative ? -magnitude : magnitude;
   memcpy(to, &value, mf_type_size(type));  // little-endian: the low bytes come first
@@ -151,7 +168,8 @@ static bool read_bool(reader *r, void *to) {
 }
 
 static bool no_room_for_texts(reader *r) {
-  return mf_fail(r->err, MF_OutOfMemory, "input '%.*s': no memory left for its texts", MF_STR_ARG(r->input));
+  return mf_fail(r->err, MF_OutOfMemory, "input '%.*s': no memory left for its texts",
+                 MF_STR_ARG(r->input));
 }
 
 // {"b64": …}: a text of any bytes.
@@ -186,8 +204,14 @@ static element_fn *element_of(mf_type type) {
     case MF_FLOAT16: return read_half;
     case MF_STRING: return read_text;
     case MF_BOOL: return read_bool;
-    case MF_UINT8: case MF_INT8: case MF_UINT16: case MF_INT16: case MF_INT32: case MF_INT64: case MF_UINT32: case MF_UINT64:
-      return read_integer;
+    case MF_UINT8:
+    case MF_INT8:
+    case MF_UINT16:
+    case MF_INT16:
+    case MF_INT32:
+    case MF_INT64:
+    case MF_UINT32:
+    case MF_UINT64: return read_integer;
     default: return NULL;
   }
 }
@@ -200,10 +224,12 @@ static bool ragged(reader *r, int64_t expected) {
   uint32_t level = r->depth;
   for (seen = r->at[level]; mf_json_peek(&rest) != ']'; seen++) {
     if (!mf_json_skip(&rest, r->err)) return false;
-    if (!mf_json_take(&rest, ',') && mf_json_peek(&rest) != ']') return mf_json_fail(&rest, "',' or ']'", r->err);
+    if (!mf_json_take(&rest, ',') && mf_json_peek(&rest) != ']')
+      return mf_json_fail(&rest, "',' or ']'", r->err);
   }
-  return mf_fail(r->err, MF_InvalidInput, "input '%.*s'%s%s has %lld element%s, expected %lld", MF_STR_ARG(r->input),
-                 level || r->row >= 0 ? ": row " : "", place(r, level, where, sizeof where), (long long)seen, seen == 1 ? "" : "s",
+  return mf_fail(r->err, MF_InvalidInput, "input '%.*s'%s%s has %lld element%s, expected %lld",
+                 MF_STR_ARG(r->input), level || r->row >= 0 ? ": row " : "",
+                 place(r, level, where, sizeof where), (long long)seen, seen == 1 ? "" : "s",
                  (long long)expected);
 }
 
@@ -244,11 +270,20 @@ static bool read_level(reader *r) {
   return ragged(r, n);
 }
 
-bool mf_json_read_tensor(mf_json *json, const mf_tensor *target, mf_str input, int64_t row, mf_arena *texts,
-                         mf_error *err) {
-  reader r = {.json = json, .target = target, .element = element_of(target->type), .element_bytes = mf_type_size(target->type),
-              .next = target->data, .input = input, .texts = texts, .row = row, .err = err};
-  if (!r.element) return mf_fail(err, MF_InvalidInput, "input '%.*s' has a type that JSON cannot carry", MF_STR_ARG(input));
+bool mf_json_read_tensor(mf_json *json, const mf_tensor *target, mf_str input, int64_t row,
+                         mf_arena *texts, mf_error *err) {
+  reader r = {.json = json,
+              .target = target,
+              .element = element_of(target->type),
+              .element_bytes = mf_type_size(target->type),
+              .next = target->data,
+              .input = input,
+              .texts = texts,
+              .row = row,
+              .err = err};
+  if (!r.element)
+    return mf_fail(err, MF_InvalidInput, "input '%.*s' has a type that JSON cannot carry",
+                   MF_STR_ARG(input));
   return read_level(&r);
 }
 
@@ -263,7 +298,8 @@ bool mf_json_measure(const mf_json *json, mf_str input, mf_json_shape *shape, mf
   mf_json probe = *json;
   *shape = (mf_json_shape){.rank = mf_json_rank(json)};
   if (shape->rank > MF_MAX_RANK)
-    return mf_fail(err, MF_InvalidInput, "input '%.*s' has %u dimensions, at most %d are possible", MF_STR_ARG(input), shape->rank, MF_MAX_RANK);
+    return mf_fail(err, MF_InvalidInput, "input '%.*s' has %u dimensions, at most %d are possible",
+                   MF_STR_ARG(input), shape->rank, MF_MAX_RANK);
   for (uint32_t i = 0; i < shape->rank; i++) mf_json_take(&probe, '[');
   shape->empty = shape->rank > 0 && mf_json_peek(&probe) == ']';
   if (shape->rank > 0 && !shape->empty && !mf_json_skip(&probe, err)) return false;

@@ -1,4 +1,5 @@
-// Tensors to JSON: numbers in the shortest form that reads back the same, NaN and infinities as texts.
+// Tensors to JSON: numbers in the shortest form that reads back the same, NaN and infinities as
+// texts.
 #include <math.h>
 
 #include "tensor_json.h"
@@ -18,7 +19,8 @@ void mf_json_put(mf_json_out *out, mf_str text) {
   out->at += text.len;
 }
 
-// Bytes that are no UTF-8 cannot stand in JSON: they go as {"b64": …}, the form in which they may come in as well.
+// Bytes that are no UTF-8 cannot stand in JSON: they go as {"b64": …}, the form in which they may
+// come in as well.
 static void put_bytes(mf_json_out *out, mf_str bytes) {
   mf_json_put(out, MF_STR("{\"b64\":\""));
   if (!room(out, (bytes.len + 2) / 3 * 4 + 1)) return;
@@ -36,7 +38,9 @@ void mf_json_put_quoted(mf_json_out *out, mf_str text) {
 }
 
 static void put_special(mf_json_out *out, double value) {
-  mf_json_put(out, isnan(value) ? MF_STR("\"NaN\"") : value > 0 ? MF_STR("\"Infinity\"") : MF_STR("\"-Infinity\""));
+  mf_json_put(out, isnan(value) ? MF_STR("\"NaN\"")
+                   : value > 0  ? MF_STR("\"Infinity\"")
+                                : MF_STR("\"-Infinity\""));
 }
 
 static void put_finite_or_not(mf_json_out *out, double value, bool narrow) {
@@ -45,7 +49,9 @@ static void put_finite_or_not(mf_json_out *out, double value, bool narrow) {
   out->at += narrow ? mf_float_text((float)value, out->at) : mf_double_text(value, out->at);
 }
 
-void mf_json_put_float(mf_json_out *out, float value) { put_finite_or_not(out, (double)value, true); }
+void mf_json_put_float(mf_json_out *out, float value) {
+  put_finite_or_not(out, (double)value, true);
+}
 
 static void put_integer(mf_json_out *out, uint64_t magnitude, bool negative) {
   if (room(out, MF_NUMBER_TEXT)) out->at += mf_integer_text(magnitude, negative, out->at);
@@ -63,11 +69,11 @@ static void put_text(mf_json_out *out, mf_str text) {
 }
 
 // One row: n elements from data, separated by commas. The type is decided once a row.
-#define ROW(type, put) \
+#define ROW(type, put)                            \
   for (int64_t i = 0; i < n && !out->full; i++) { \
-    if (i) put_char(out, ','); \
-    put(out, ((const type *)data)[i]); \
-  } \
+    if (i) put_char(out, ',');                    \
+    put(out, ((const type *)data)[i]);            \
+  }                                               \
   return
 #define PUT_HALF(out, value) mf_json_put_float(out, mf_half_to_float(value))
 #define PUT_DOUBLE(out, value) put_finite_or_not(out, value, false)
@@ -92,7 +98,8 @@ static void put_row(mf_json_out *out, mf_type type, const void *data, int64_t n)
   }
 }
 
-static const char *put_level(mf_json_out *out, const mf_tensor *t, uint32_t level, const char *data, bool brackets) {
+static const char *put_level(mf_json_out *out, const mf_tensor *t, uint32_t level, const char *data,
+                             bool brackets) {
   int64_t n = level < t->rank ? t->dims[level] : 1;
   if (level < t->rank && brackets) put_char(out, '[');
   if (level + 1 >= t->rank) {

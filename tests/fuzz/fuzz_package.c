@@ -1,4 +1,5 @@
-// A package (zip or bare model) to a model image. What compiles must open and bind; what does not must say why, the same in the report.
+// A package (zip or bare model) to a model image. What compiles must open and bind; what does not
+// must say why, the same in the report.
 #include <stdlib.h>
 
 #include "pipeline/pipeline.h"

@@ -1,5 +1,6 @@
-// JSON to tensor and back: the first byte chooses a small model, the rest is the payload. An answer must be JSON (jansson is the
-// judge), an error must have a message, and the next payload must be answered as if nothing had been.
+// JSON to tensor and back: the first byte chooses a small model, the rest is the payload. An answer
+// must be JSON (jansson is the judge), an error must have a message, and the next payload must be
+// answered as if nothing had been.
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -41,7 +42,8 @@ static mf_responder *make(const io *list, mf_arena *arena) {
     name[3] = (char)('0' + i);
     must(mf_graph_add_value(graph, mf_str_from(list[i].name), &list[i].shape, &in[i], &err));
     must(mf_graph_add_value(graph, mf_str_from(name), NULL, &outs[i], &err));
-    must(mf_graph_add_node(graph, 0, UINT32_MAX, "", "Identity", 16, mf_str_from(name), &in[i], 1, &outs[i], 1, NULL, 0, &err));
+    must(mf_graph_add_node(graph, 0, UINT32_MAX, "", "Identity", 16, mf_str_from(name), &in[i], 1,
+                           &outs[i], 1, NULL, 0, &err));
   }
   must(mf_graph_set_io(graph, 0, in, n, outs, n, &err));
   must(mf_compile(graph, &(mf_compile_options){.isa = MF_ISA_GENERIC}, arena, &bytes, &err));
@@ -73,14 +75,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   char *payload = malloc(size - 1 ? size - 1 : 1);
   must(payload != NULL);
   memcpy(payload, data + 1, size - 1);
-  bool ok = mf_responder_answer(responders[data[0] % MODELS], (mf_slice){payload, size - 1}, out, OUT, &len, &err);
+  bool ok = mf_responder_answer(responders[data[0] % MODELS], (mf_slice){payload, size - 1}, out,
+                                OUT, &len, &err);
   free(payload);
   if (!ok) {
     must(err.message[0] != 0);
     return 0;
   }
   json_error_t why;
-  json_t *json = json_loadb(out, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+  json_t *json =
+      json_loadb(out, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
   must(json != NULL);
   json_decref(json);
   return 0;

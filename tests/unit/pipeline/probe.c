@@ -1,5 +1,6 @@
-// A program that shows single parts of the pipeline to the Python tests beside it, which compare them with independent sources
-// (numpy, Python's json, Pillow). Reads standard input, writes standard output:
+// A program that shows single parts of the pipeline to the Python tests beside it, which compare
+// them with independent sources (numpy, Python's json, Pillow). Reads standard input, writes
+// standard output:
 //   probe float-text | double-text      binary numbers -> one line of text each
 //   probe text-float | text-double      one number a line -> binary
 #include <stdio.h>

@@ -1,7 +1,10 @@
 // The probe's whole walk, deploy to answer, in one process and without the host:
-//   probe answer PACKAGE [MEMORY_MB]   first the report, then answers payloads until standard input ends. Payloads come as frames
-//                                      (uint32 length, bytes), what it says goes as frames (uint32 code, uint32 length, text).
-// The answer's memory is put behind a page that cannot be touched, so that a byte too much is a crash.
+//   probe answer PACKAGE [MEMORY_MB]   first the report, then answers payloads until standard input
+//   ends. Payloads come as frames
+//                                      (uint32 length, bytes), what it says goes as frames (uint32
+//                                      code, uint32 length, text).
+// The answer's memory is put behind a page that cannot be touched, so that a byte too much is a
+// crash.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,15 +28,19 @@ static void say_error(const mf_error *err) {
 
 static void say_report(const mf_package_report *r) {
   char text[sizeof r->description + 512];
-  int n = snprintf(text, sizeof text, "{\"kind\":%u,\"memory_mb_needed\":%u,\"memory_mb\":%u,\"timeout_s\":%u,\"arena_bytes\":%llu,\"unzipped_bytes\":%llu,\"description\":%.*s}",
-                   r->kind, r->memory_mb_needed, r->memory_mb, r->timeout_s, (unsigned long long)r->arena_bytes,
-                   (unsigned long long)r->unzipped_bytes, (int)r->description_len, r->description);
+  int n = snprintf(text, sizeof text,
+                   "{\"kind\":%u,\"memory_mb_needed\":%u,\"memory_mb\":%u,\"timeout_s\":%u,\"arena_"
+                   "bytes\":%llu,\"unzipped_bytes\":%llu,\"description\":%.*s}",
+                   r->kind, r->memory_mb_needed, r->memory_mb, r->timeout_s,
+                   (unsigned long long)r->arena_bytes, (unsigned long long)r->unzipped_bytes,
+                   (int)r->description_len, r->description);
   say(0, text, (size_t)n);
 }
 
 static char *guarded(size_t bytes) {
   bytes = (bytes + 4095) & ~(size_t)4095;
-  char *memory = mmap(NULL, bytes + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  char *memory = mmap(NULL, bytes + 4096, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED || mprotect(memory + bytes, 4096, PROT_NONE) != 0) return NULL;
   return memory;
 }
@@ -64,18 +71,22 @@ int probe_answer(int argc, char **argv) {
   mf_slice package, bytes;
   const mf_image *image;
   static mf_package_report report;
-  mf_package_options options = {.max_unzipped_bytes = 262144000, .memory_mb = argc > 3 ? (uint32_t)atoi(argv[3]) : 0};
+  mf_package_options options = {.max_unzipped_bytes = 262144000,
+                                .memory_mb = argc > 3 ? (uint32_t)atoi(argv[3]) : 0};
   mf_arena_init(&arena, 0);
-  if (!mf_isa_detect(&options.isa, &err) || !read_package(&arena, argv[2], &package, &err)) return say_error(&err), 1;
+  if (!mf_isa_detect(&options.isa, &err) || !read_package(&arena, argv[2], &package, &err))
+    return say_error(&err), 1;
   if (!mf_package_compile(package, &options, &arena, &bytes, &report, &err)) {
-    if (report.code != (uint32_t)err.code || strcmp(report.message, err.message) != 0) abort();  // the report says the same
+    if (report.code != (uint32_t)err.code || strcmp(report.message, err.message) != 0)
+      abort();  // the report says the same
     return say_error(&err), report.kind == MF_PACKAGE_CODE ? 3 : 1;
   }
   say_report(&report);
   size_t memory_bytes = argc > 4 ? report.arena_bytes : (size_t)report.memory_mb_needed << 20;
   if (argc <= 4) memory_bytes -= MF_MAX(memory_bytes / 8, (size_t)8 << 20);
   char *memory = guarded(memory_bytes);
-  if (!memory || !mf_image_open(bytes, &mf_pipeline_operators, &arena, &image, &err)) return say_error(&err), 1;
+  if (!memory || !mf_image_open(bytes, &mf_pipeline_operators, &arena, &image, &err))
+    return say_error(&err), 1;
   mf_responder *responder = mf_responder_create(image, memory, memory_bytes, &err);
   if (!responder) return say_error(&err), 1;
   int status = answer_all(responder);

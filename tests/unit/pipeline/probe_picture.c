@@ -1,6 +1,7 @@
 // The probe's picture half:
-//   probe decode              a picture -> two little-endian uint32 (width, height) and RGB bytes, upright
-//   probe resize              seven uint32 (filter, channels, width, height, new width, new height, 0) and pixels, over and over
+//   probe decode              a picture -> two little-endian uint32 (width, height) and RGB bytes,
+//   upright probe resize              seven uint32 (filter, channels, width, height, new width, new
+//   height, 0) and pixels, over and over
 //                             -> pixels, over and over
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,10 +25,12 @@ static int decode(void) {
   mf_error err;
   mf_picture_info info;
   mf_slice bytes = read_all();
-  if (!mf_picture_open(bytes, UINT64_C(1) << 26, &info, &err)) return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
+  if (!mf_picture_open(bytes, UINT64_C(1) << 26, &info, &err))
+    return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
   size_t size = (size_t)info.width * info.height * 3;
   uint8_t *pixels = malloc(size), *upright = malloc(size);
-  if (!pixels || !upright || !mf_picture_decode(bytes, &info, pixels, &err)) return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
+  if (!pixels || !upright || !mf_picture_decode(bytes, &info, pixels, &err))
+    return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
   mf_picture_turn(pixels, info.width, info.height, info.orientation, upright);
   uint32_t sides[2] = {info.width, info.height};
   if (mf_picture_swaps(&info)) sides[0] = info.height, sides[1] = info.width;
