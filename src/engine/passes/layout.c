@@ -94,6 +94,8 @@ bool mf_layout_is_image(const mf_layout_pass *l, mf_value_id id) {
 }
 
 // ---- windows ----
+enum { MOST = 1 << 20 };  // larger numbers in a window are left to the general kernels: here sizes are computed without fear of overflow
+
 typedef struct window {
   uint32_t n;
   int64_t kernel[2], strides[2], pads[4], dilations[2];
@@ -130,7 +132,9 @@ static bool read_window(const mf_node *node, const mf_tensor *x, const int64_t *
   ints_or(node, "dilations", w->n, 1, w->dilations);
   ints_or(node, "pads", 2 * w->n, 0, w->pads);
   for (uint32_t i = 0; i < 2 * w->n; i++)
-    if (w->pads[i] < 0) return false;
+    if (w->pads[i] < 0 || w->pads[i] > MOST) return false;
+  for (uint32_t i = 0; i < w->n; i++)
+    if (w->kernel[i] < 1 || w->kernel[i] > MOST || w->strides[i] < 1 || w->strides[i] > MOST || w->dilations[i] < 1 || w->dilations[i] > MOST) return false;
   if (mf_edit_text_is(node, "auto_pad", "SAME_UPPER")) return same_padding(w, x, true);
   if (mf_edit_text_is(node, "auto_pad", "SAME_LOWER")) return same_padding(w, x, false);
   if (mf_edit_text_is(node, "auto_pad", "VALID")) memset(w->pads, 0, sizeof w->pads);
