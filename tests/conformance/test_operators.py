@@ -234,6 +234,53 @@ case("gelu", "Gelu", [3 * tokens], domain="com.microsoft", opset=1)
 case("bias_gelu", "BiasGelu", [3 * tokens, real(8)], domain="com.microsoft", opset=1)
 case("quick_gelu", "QuickGelu", [3 * tokens], domain="com.microsoft", opset=1, alpha=1.3)
 
+# ---- einsum, detectors ----
+for equation, shapes in (("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("bhid,bhjd->bhij", [(2, 3, 4, 5), (2, 3, 6, 5)]), ("ij,jk", [(2, 3), (3, 4)]),
+                         ("...ij,jk->...ik", [(2, 3, 4, 5), (5, 6)]), ("ii->i", [(4, 4)]), ("ij->", [(3, 4)]), ("i,j,k->kij", [(2,), (3,), (4,)]),
+                         ("bn,anm,bm->ba", [(2, 5), (3, 5, 4), (2, 4)])):
+    case("einsum_" + "".join(c if c.isalnum() else "_" for c in equation), "Einsum", [real(*shape) for shape in shapes], opset=12, equation=equation)
+corners = numpy.sort(random.random((2, 30, 2, 2)), axis=2).reshape(2, 30, 4).astype("float32")
+scores = random.random((2, 3, 30)).astype("float32")
+for most, iou, least in ((5, 0.3, 0.1), (30, 0.5, 0.0), (30, 0.0, 0.4)):
+    for centred in (0, 1):
+        case(f"suppression_{most}_{centred}_{iou}", "NonMaxSuppression", [corners, scores, numpy.int64([most]), numpy.float32([iou]), numpy.float32([least])],
+             opset=11, center_point_box=centred)
+case("suppression_none", "NonMaxSuppression", [corners, scores], opset=10)
+rois = numpy.array([[0.5, 0.5, 6, 9], [3, 2, 3.5, 2.5], [-3, -2, 30, 40]], "float32")
+for opset in (10, 16):
+    for mode, ratio in (("avg", 0), ("avg", 2)):
+        case(f"roialign_{opset}_{mode}_{ratio}", "RoiAlign", [x2, rois, numpy.int64([0, 1, 1])], opset=opset, mode=mode, sampling_ratio=ratio,
+             output_height=3, output_width=4, spatial_scale=0.7)
+case("mvn", "MeanVarianceNormalization", [x2], opset=13)
+case("mvn_axes", "MeanVarianceNormalization", [x2], opset=13, axes=[0, -1])
+
+# ---- ai.onnx.ml ----
+ml = dict(domain="ai.onnx.ml", opset=1)
+for kind in ("float32", "float64", "int64", "int32"):
+    features = (3 * rows).astype(kind)
+    case(f"scaler_{kind}", "Scaler", [features], **ml, offset=[1.0, 2.0, 0.5, -1.0], scale=[0.1, 0.2, 3.0, -1.0])
+    for norm in ("MAX", "L1", "L2"):
+        case(f"normalizer_{norm}_{kind}", "Normalizer", [features], **ml, norm=norm)
+case("imputer_nan", "Imputer", [holes], **ml, imputed_value_floats=[1.0, 2.0, 3.0, 4.0], replaced_value_float=float("nan"))
+case("imputer_int64", "Imputer", [integers(-2, 2, 5, 4, dtype="int64")], **ml, imputed_value_int64s=[9], replaced_value_int64=-1)
+case("binarizer", "Binarizer", [rows], **ml, threshold=0.3)
+for post in ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"):
+    case(f"linear_regressor_{post}", "LinearRegressor", [rows], **ml, coefficients=real(12).tolist(), intercepts=[0.1, 0.2, 0.3], targets=3, post_transform=post)
+    case(f"linear_classifier_{post}", "LinearClassifier", [rows], outputs=2, **ml, coefficients=real(12).tolist(), intercepts=[0.1, 0.2, 0.3],
+         classlabels_ints=[5, 6, 7], post_transform=post)
+    case(f"linear_binary_{post}", "LinearClassifier", [rows], outputs=2, **ml, coefficients=real(4).tolist(), intercepts=[0.1],
+         classlabels_strings=["no", "yes"], post_transform=post)
+    case(f"linear_two_rows_{post}", "LinearClassifier", [rows], outputs=2, **ml, coefficients=real(8).tolist(), intercepts=[0.1, -0.2],
+         classlabels_ints=[0, 1], post_transform=post)
+case("scaler_one", "Scaler", [rows], **ml, offset=[0.5], scale=[0.1])
+case("label_int_string", "LabelEncoder", [integers(0, 5, 2, 4, dtype="int64")], domain="ai.onnx.ml", opset=2, keys_int64s=[1, 2, 3],
+     values_strings=["one", "two", "three"], default_string="?")
+case("label_int_float", "LabelEncoder", [integers(0, 5, 7, dtype="int64")], domain="ai.onnx.ml", opset=2, keys_int64s=[1, 2, 3], values_floats=[0.5, 1.5, 2.5])
+case("label_float_nan", "LabelEncoder", [holes], domain="ai.onnx.ml", opset=4, keys_floats=[float("nan"), float(rows[0, 0])], values_int64s=[7, 8])
+case("label_1", "LabelEncoder", [integers(-1, 4, 7, dtype="int64")], **ml, classes_strings=["a", "b", "c"], default_string="none")
+case("columns", "ArrayFeatureExtractor", [rows, numpy.int64([[3, 0, 0]])], **ml)
+case("columns_of_vector", "ArrayFeatureExtractor", [rows[0], numpy.int64([1, 2])], **ml)
+
 
 # ---- recording and comparing ----
 def build(entry, folder):

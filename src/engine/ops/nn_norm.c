@@ -1,5 +1,5 @@
 // Normalisations: BatchNormalization (inference, and training mode with its running statistics), LayerNormalization,
-// RMSNormalization, InstanceNormalization, GroupNormalization, LpNormalization, LRN.
+// RMSNormalization, InstanceNormalization, GroupNormalization, LpNormalization, MeanVarianceNormalization, LRN.
 #include "nn.h"
 
 #include <math.h>
@@ -9,6 +9,14 @@ enum { LN_AXIS, LN_EPSILON, LN_STASH };                    // Layer- and RMSNorm
 enum { GN_EPSILON, GN_GROUPS };                            // Instance- and GroupNormalization
 enum { LRN_SIZE, LRN_ALPHA, LRN_BETA, LRN_BIAS };
 enum { LP_AXIS, LP_P };
+
+// MeanVarianceNormalization: the dimensions to normalise over as a set of bits, by default all but channels.
+static bool mean_variance_axes(const mf_attributes *a, uint32_t rank, uint32_t *set, mf_error *err) {
+  mf_ops_ints axes;
+  if (!mf_ops_ints_attribute(a, 0, &axes, err)) return false;
+  if (axes.absent) axes = (mf_ops_ints){.values = {0, 2, 3}, .n = 3, .known = true};
+  return mf_ops_axis_set(&axes, rank, set, err);
+}
 
 #define T float
 #define NAME(id) id##_f32
@@ -199,3 +207,18 @@ MF_REFERENCE(lp_norm, lp_norm);
 const mf_operator mf_op_LpNormalization = {"", "LpNormalization", 1, MF_OP_ANY, 1, 1, 1, 1, .flags = MF_OP_INPLACE,
                                            .shape = shape_lp_norm, MF_ATTRIBUTES(MF_INT("axis", -1), MF_INT("p", 2)),
                                            MF_KERNELS(&lp_norm_reference)};
+
+static bool shape_mean_variance(mf_shape_call *call, mf_error *err) {
+  uint32_t set;
+  if (!mf_ops_expect(call, 0, MF_SET_FLOATS, err) ||
+      (mf_ops_rank_known(call->inputs[0]) && !mean_variance_axes(&call->attributes, call->inputs[0]->rank, &set, err)))
+    return false;
+  mf_ops_copy_shape(call, 0, 0);
+  return true;
+}
+
+NN_FLOAT_KERNEL(mean_variance)
+MF_REFERENCE(mean_variance, mean_variance);
+const mf_operator mf_op_MeanVarianceNormalization = {"", "MeanVarianceNormalization", 9, MF_OP_ANY, 1, 1, 1, 1, .flags = MF_OP_INPLACE,
+                                                     .shape = shape_mean_variance, MF_ATTRIBUTES(MF_OPTIONAL("axes", MF_ATTR_INTS)),
+                                                     MF_KERNELS(&mean_variance_reference)};
