@@ -1,6 +1,7 @@
 // Cast and CastLike: every element type we support to every other. A value passes through the widest type of its kind (double,
 // int64, uint64), which holds it exactly, and is rounded once on the way out. Reals that do not fit an integer are cut to int64
 // and then to the type's bits (numpy and ONNX leave that open).
+#include "engine/kernels/kernels.h"
 #include "ops.h"
 
 #include <math.h>
@@ -149,7 +150,7 @@ MF_REFERENCE(Cast, run_Cast);
 const mf_operator mf_op_Cast = {
     "", "Cast", 6, MF_OP_ANY, 1, 1, 1, 1, .shape = shape_cast,
     MF_ATTRIBUTES(MF_REQUIRED("to", MF_ATTR_INT), MF_INT("saturate", 1), MF_TEXT("round_mode", "up")),
-    MF_KERNELS(&Cast_reference)};
+    MF_KERNELS(MF_FAST(cast_half) &Cast_reference)};
 const mf_operator mf_op_CastLike = {
     "", "CastLike", 15, MF_OP_ANY, 2, 2, 1, 1, .shape = shape_cast_like,
     MF_ATTRIBUTES(MF_INT("saturate", 1), MF_TEXT("round_mode", "up")), MF_KERNELS(&Cast_reference)};

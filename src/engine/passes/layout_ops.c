@@ -271,6 +271,26 @@ static bool shape(mf_layout_pass *l, mf_node *node, bool *done) {
          mf_edit_add(&l->e, "", "Gather", 13, node->name, (mf_value_id[]){dims, indices}, 2, &node->outputs[0], 1);
 }
 
+// DepthToSpace channels-last: [N, H, W, parts of C] with the block's rows and columns moved behind H and W.
+static bool depth_to_space(mf_layout_pass *l, mf_node *node, bool *done) {
+  const mf_tensor x = *mf_edit_tensor(&l->e, node->inputs[0]);
+  int64_t b = mf_edit_int(node, "blocksize", 0);
+  mf_value_id in, out, split, turned, shapes[2];
+  if (!mf_layout_has(l, node->inputs[0]) || x.rank != 4 || b < 1 || x.dims[1] < 0 || x.dims[2] < 0 || x.dims[3] < 0) return true;
+  bool crd = mf_edit_text_is(node, "mode", "CRD");
+  int64_t c = x.dims[1] / (b * b), h = x.dims[2], w = x.dims[3];
+  const int64_t dcr_dims[6] = {0, h, w, b, b, c}, crd_dims[6] = {0, h, w, c, b, b}, dcr_perm[6] = {0, 1, 3, 2, 4, 5}, crd_perm[6] = {0, 1, 4, 2, 5, 3};
+  *done = true;
+  if (!mf_layout_want(l, node->inputs[0], &in) || !mf_layout_new_twin(l, node->outputs[0], &out) || !mf_edit_value_like(&l->e, NULL, &split) ||
+      !mf_edit_value_like(&l->e, NULL, &turned) || !mf_edit_ints(&l->e, crd ? crd_dims : dcr_dims, 6, &shapes[0]) ||
+      !mf_edit_ints(&l->e, (int64_t[]){0, h * b, w * b, c}, 4, &shapes[1]) ||
+      !mf_edit_add(&l->e, "", "Reshape", 13, node->name, (mf_value_id[]){in, shapes[0]}, 2, &split, 1))
+    return false;
+  mf_node *turn = mf_edit_add(&l->e, "", "Transpose", 13, node->name, &split, 1, &turned, 1);
+  return turn && mf_edit_set_ints(&l->e, turn, "perm", crd ? crd_perm : dcr_perm, 6) &&
+         mf_edit_add(&l->e, "", "Reshape", 13, node->name, (mf_value_id[]){turned, shapes[1]}, 2, &out, 1);
+}
+
 bool mf_layout_agnostic(mf_layout_pass *l, mf_node *node, bool *done) {
   static const char *const unaries[] = {"Relu", "Clip", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Erf", "Abs", "Neg", "Floor", "Ceil", "Round",
                                         "Reciprocal", "HardSigmoid", "HardSwish", "LeakyRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign",
@@ -281,7 +301,7 @@ bool mf_layout_agnostic(mf_layout_pass *l, mf_node *node, bool *done) {
     bool (*replace)(mf_layout_pass *l, mf_node *node, bool *done);
   } others[] = {{"Concat", concat}, {"Softmax", softmax}, {"Split", split}, {"Resize", resize}, {"Upsample", resize}, {"Pad", pad},
                 {"ReduceMean", reduce}, {"ReduceSum", reduce}, {"ReduceMax", reduce}, {"ReduceMin", reduce}, {"ReduceL2", reduce},
-                {"Slice", slice}, {"Transpose", transpose}, {"Squeeze", squeeze}, {"Shape", shape}};
+                {"Slice", slice}, {"Transpose", transpose}, {"Squeeze", squeeze}, {"Shape", shape}, {"DepthToSpace", depth_to_space}};
   const char *name = node->op->name;
   *done = false;
   if (!node->n_inputs || node->inputs[0] == MF_NO_VALUE) return true;

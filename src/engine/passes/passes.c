@@ -4,6 +4,7 @@
 const mf_pass mf_passes[] = {
   {"infer", mf_pass_infer, true},
   {"dead code", mf_pass_dead_code, true},
+  {"forest", mf_pass_forest, false},
   {"half", mf_pass_half, false},
   {"identity", mf_pass_identity, false},
   {"shuffle", mf_pass_shuffle, false},

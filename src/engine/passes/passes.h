@@ -20,5 +20,5 @@ extern const uint32_t mf_n_passes;
 // The compiler's own (src/engine/infer.c, dead.c): shapes, constant folding and Ifs that are decided; removal of what nobody uses.
 mf_pass_fn mf_pass_infer, mf_pass_dead_code;
 // This folder's, each described where it is defined.
-mf_pass_fn mf_pass_identity, mf_pass_shuffle, mf_pass_half, mf_pass_activations, mf_pass_fold_affine, mf_pass_linear, mf_pass_layout, mf_pass_fuse;
+mf_pass_fn mf_pass_forest, mf_pass_identity, mf_pass_shuffle, mf_pass_half, mf_pass_activations, mf_pass_fold_affine, mf_pass_linear, mf_pass_layout, mf_pass_fuse;
 #endif

@@ -1,5 +1,8 @@
 // How to make a random call for each fast kernel: one maker for each line of kernels.def, so that a kernel without one fails the test.
+#include <math.h>
+
 #include "engine/kernels/activation.h"
+#include "engine/kernels/forest.h"
 #include "engine/kernels/kernels.h"
 #include "trial.h"
 
@@ -209,6 +212,37 @@ static void make_one_hot(trial *t) {
   if (random_chance(50)) *(float *)t->inputs[2].data = 0;
 }
 
+static void make_cast_half(trial *t) {
+  int64_t dims[2];
+  random_dims(2, dims);
+  bool widen = random_chance(50);
+  trial_input(t, 0, widen ? MF_FLOAT16 : MF_FLOAT, 2, dims);
+  trial_int(t, "to", widen ? MF_FLOAT : MF_FLOAT16);
+}
+
+// Complete binary trees of random depth, as mayfly.Forest wants them.
+static void make_forest(trial *t) {
+  int64_t trees = random_int(1, 20), depth = random_int(0, 5), targets = random_int(1, 4), features = random_int(1, 8);
+  int64_t inner = ((int64_t)1 << depth) - 1, each = 2 * inner + 1, leaves = inner + 1;
+  trial_input(t, 0, MF_FLOAT, 2, (int64_t[]){random_int(1, 20), features});
+  trial_input(t, 1, MF_INT32, 2, (int64_t[]){trees * each, 4});
+  trial_input(t, 2, MF_INT32, 2, (int64_t[]){trees, 2});
+  trial_input(t, 3, MF_FLOAT, 2, (int64_t[]){trees * leaves, targets});
+  if (random_chance(50)) trial_input(t, 4, MF_FLOAT, 1, &targets);
+  mf_forest_node *nodes = t->inputs[1].data;
+  for (int64_t n = 0; n < trees * each; n++) {
+    int64_t at = n % each, first = n - at;
+    bool leaf = at >= inner;
+    nodes[n] = (mf_forest_node){leaf ? NAN : random_float(-2, 2), leaf ? 0 : (uint32_t)random_int(0, features - 1),
+                                (uint32_t)(leaf ? n - 1 : first + 2 * at + 1), leaf ? (uint32_t)(first / each * leaves + at - inner) : 0};
+  }
+  for (int64_t i = 0; i < trees; i++) ((int32_t *)t->inputs[2].data)[2 * i] = (int32_t)(i * each), ((int32_t *)t->inputs[2].data)[2 * i + 1] = (int32_t)depth;
+  trial_int(t, "targets", targets);
+  trial_int(t, "features", features);
+  trial_int(t, "average", random_int(0, 1));
+  t->n_outputs = 2;
+}
+
 #define OPERATOR(name) extern const mf_operator mf_op_##name;
 #include "engine/ops/operators.def"
 #undef OPERATOR
@@ -242,7 +276,9 @@ static void make_one_hot(trial *t) {
   MAKER(reduce_sum_f32, ReduceSum1, make_reduce)                                    \
   MAKER(reduce_mean_f32, ReduceMean1, make_reduce)                                  \
   MAKER(reduce_max_f32, ReduceMax1, make_reduce)                                    \
-  MAKER(one_hot_f32, OneHot, make_one_hot)
+  MAKER(one_hot_f32, OneHot, make_one_hot)                                           \
+  MAKER(forest, mayfly_Forest, make_forest)                                         \
+  MAKER(cast_half, Cast, make_cast_half)
 
 trial_maker *const trial_makers[MF_FAST_COUNT] = {
 #define MAKER(kernel, row, maker) [MF_FAST_##kernel] = maker,

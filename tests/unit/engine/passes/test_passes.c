@@ -259,10 +259,16 @@ static void layer_shuffle(network *net, const picture *p) {
   push(net, NODE("Gather", IN(y, which), attr_int("axis", 0)), 1, n, p->dims[2], p->dims[3]);
 }
 
+static void layer_depth_to_space(network *net, const picture *p) {
+  if (p->dims[1] % 4 || p->dims[2] > 14) return;
+  push(net, NODE("DepthToSpace", IN(p->id), attr_int("blocksize", 2), attr_text("mode", chance(50) ? "CRD" : "DCR")), p->dims[0], p->dims[1] / 4,
+       2 * p->dims[2], 2 * p->dims[3]);
+}
+
 static layer *const layers[] = {layer_conv, layer_conv, layer_conv, layer_depthwise, layer_depthwise, layer_conv_transpose, layer_batch_norm,
                                 layer_batch_norm, layer_activation, layer_activation, layer_activation, layer_constant, layer_constant,
                                 layer_pair, layer_pair, layer_concat, layer_pool, layer_reduce, layer_resize, layer_slice, layer_softmax,
-                                layer_transpose, layer_squeeze, layer_nothing, layer_pad, layer_shuffle};
+                                layer_transpose, layer_squeeze, layer_nothing, layer_pad, layer_shuffle, layer_depth_to_space};
 
 // Ends in a classifier sometimes: flattened pixels, a matrix, a bias.
 static mf_value_id head(network *net, const picture *p) {
