@@ -414,4 +414,5 @@ def test_no_file_is_left_behind_by_deletion(own):
     assert own.stop() == 0
     own.start()
     wait_for(lambda: not list((own.data / "blobs").glob("*/*")), what="the collection of blobs")
-    assert sqlite3.connect(own.data / "mayfly.db").execute("SELECT count(*) FROM images").fetchone() == (0,)
+    rows = sqlite3.connect(own.data / "mayfly.db")
+    wait_for(lambda: rows.execute("SELECT count(*) FROM images").fetchone() == (0,), what="the row of the image to go")
