@@ -5,7 +5,7 @@
 #include "pipeline/picture.h"
 #include "pipeline/resample.h"
 
-enum { MAX_PIXELS = 1 << 20 };
+enum { MAX_PIXELS = 1 << 16 };
 
 static void resize(const uint8_t *pixels, uint32_t width, uint32_t height, uint8_t filter,
                    uint8_t to_width, uint8_t to_height) {

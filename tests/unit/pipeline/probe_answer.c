@@ -52,31 +52,30 @@ static int answer_all(mf_responder *responder) {
   while (out && payload && fread(&len, sizeof len, 1, stdin) == 1) {
     mf_error err;
     size_t out_len = 0;
-    if (len > 8 << 20 || fread(payload, 1, len, stdin) != len) return 1;
+    if (len > 8 << 20 || fread(payload, 1, len, stdin) != len) break;
     if (mf_responder_answer(responder, (mf_slice){payload, len}, out, capacity, &out_len, &err))
       say(0, out, out_len);
     else
       say_error(&err);
   }
-  return 0;
+  free(payload);
+  return feof(stdin) ? 0 : 1;
 }
 
 static bool read_package(mf_arena *arena, const char *path, mf_slice *bytes, mf_error *err) {
   return mf_read_file(arena, path, SIZE_MAX / 2, bytes, err);
 }
 
-int probe_answer(int argc, char **argv) {
+static int deploy_and_answer(mf_arena *arena, int argc, char **argv) {
   mf_error err;
-  mf_arena arena;
   mf_slice package, bytes;
   const mf_image *image;
   static mf_package_report report;
   mf_package_options options = {.max_unzipped_bytes = 262144000,
                                 .memory_mb = argc > 3 ? (uint32_t)atoi(argv[3]) : 0};
-  mf_arena_init(&arena, 0);
-  if (!mf_isa_detect(&options.isa, &err) || !read_package(&arena, argv[2], &package, &err))
+  if (!mf_isa_detect(&options.isa, &err) || !read_package(arena, argv[2], &package, &err))
     return say_error(&err), 1;
-  if (!mf_package_compile(package, &options, &arena, &bytes, &report, &err)) {
+  if (!mf_package_compile(package, &options, arena, &bytes, &report, &err)) {
     if (report.code != (uint32_t)err.code || strcmp(report.message, err.message) != 0)
       abort();  // the report says the same
     return say_error(&err), report.kind == MF_PACKAGE_CODE ? 3 : 1;
@@ -85,12 +84,19 @@ int probe_answer(int argc, char **argv) {
   size_t memory_bytes = argc > 4 ? report.arena_bytes : (size_t)report.memory_mb_needed << 20;
   if (argc <= 4) memory_bytes -= MF_MAX(memory_bytes / 8, (size_t)8 << 20);
   char *memory = guarded(memory_bytes);
-  if (!memory || !mf_image_open(bytes, &mf_pipeline_operators, &arena, &image, &err))
+  if (!memory || !mf_image_open(bytes, &mf_pipeline_operators, arena, &image, &err))
     return say_error(&err), 1;
   mf_responder *responder = mf_responder_create(image, memory, memory_bytes, &err);
   if (!responder) return say_error(&err), 1;
   int status = answer_all(responder);
   if (mf_responder_peak_bytes(responder) > memory_bytes) return 4;
+  return status;
+}
+
+int probe_answer(int argc, char **argv) {
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  int status = deploy_and_answer(&arena, argc, argv);
   mf_arena_deinit(&arena);
   return status;
 }

@@ -21,22 +21,33 @@ static mf_slice read_all(void) {
   return (mf_slice){data, len};
 }
 
-static int decode(void) {
+static int decode_bytes(mf_slice bytes) {
   mf_error err;
   mf_picture_info info;
-  mf_slice bytes = read_all();
   if (!mf_picture_open(bytes, UINT64_C(1) << 26, &info, &err))
     return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
   size_t size = (size_t)info.width * info.height * 3;
   uint8_t *pixels = malloc(size), *upright = malloc(size);
-  if (!pixels || !upright || !mf_picture_decode(bytes, &info, pixels, &err))
-    return fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message), 1;
-  mf_picture_turn(pixels, info.width, info.height, info.orientation, upright);
-  uint32_t sides[2] = {info.width, info.height};
-  if (mf_picture_swaps(&info)) sides[0] = info.height, sides[1] = info.width;
-  fwrite(sides, sizeof sides, 1, stdout);
-  fwrite(upright, 1, size, stdout);
-  return 0;
+  bool ok = pixels && upright && mf_picture_decode(bytes, &info, pixels, &err);
+  if (ok) {
+    uint32_t sides[2] = {info.width, info.height};
+    if (mf_picture_swaps(&info)) sides[0] = info.height, sides[1] = info.width;
+    mf_picture_turn(pixels, info.width, info.height, info.orientation, upright);
+    fwrite(sides, sizeof sides, 1, stdout);
+    fwrite(upright, 1, size, stdout);
+  } else {
+    fprintf(stderr, "%s: %s\n", mf_code_name(err.code), err.message);
+  }
+  free(pixels);
+  free(upright);
+  return ok ? 0 : 1;
+}
+
+static int decode(void) {
+  mf_slice bytes = read_all();
+  int status = decode_bytes(bytes);
+  free((void *)(uintptr_t)bytes.data);
+  return status;
 }
 
 static int resize(void) {

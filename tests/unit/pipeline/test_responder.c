@@ -1,4 +1,5 @@
-// The responder in its worker: no malloc while it answers, hostile metadata of an image refused, memory that is too small named.
+// The responder in its worker: no malloc while it answers, hostile metadata of an image refused,
+// memory that is too small named.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,10 +56,12 @@ static void make_world(world *w, mf_tensor shape, mf_slice metadata) {
   assert_non_null(graph);
   assert_true(mf_graph_add_value(graph, MF_STR("x"), &shape, &x, &err));
   assert_true(mf_graph_add_value(graph, MF_STR("y"), NULL, &y, &err));
-  assert_true(mf_graph_add_node(graph, 0, UINT32_MAX, "", "Identity", 16, MF_STR("n"), &x, 1, &y, 1, NULL, 0, &err));
+  assert_true(mf_graph_add_node(graph, 0, UINT32_MAX, "", "Identity", 16, MF_STR("n"), &x, 1, &y, 1,
+                                NULL, 0, &err));
   assert_true(mf_graph_set_io(graph, 0, &x, 1, &y, 1, &err));
   graph->metadata = metadata;
-  assert_true(mf_compile(graph, &(mf_compile_options){.isa = MF_ISA_GENERIC}, &w->arena, &bytes, &err));
+  assert_true(
+      mf_compile(graph, &(mf_compile_options){.isa = MF_ISA_GENERIC}, &w->arena, &bytes, &err));
   assert_true(mf_image_open(bytes, &mf_pipeline_operators, &w->arena, &w->image, &err));
 }
 
@@ -85,7 +88,8 @@ static void answering_calls_no_malloc(void **state) {
   const size_t before = allocations;
   for (int i = 0; i < 600; i++) {
     mf_slice payload = {payloads[i % 6], strlen(payloads[i % 6])};
-    if (mf_responder_answer(responder, payload, out, sizeof out, &len, &err)) assert_in_range(len, 1, sizeof out);
+    if (mf_responder_answer(responder, payload, out, sizeof out, &len, &err))
+      assert_in_range(len, 1, sizeof out);
   }
   assert_int_equal(allocations, before);
   free(memory);
@@ -111,7 +115,8 @@ static void metadata_travels_and_damage_is_refused(void **state) {
   mf_error err;
   mf_arena arena;
   mf_slice bytes;
-  mf_answer_form form = {.kind = MF_ANSWER_LABELS, .picture_input = 3, .top_k = 2, .n_labels = 3}, back;
+  mf_answer_form form = {.kind = MF_ANSWER_LABELS, .picture_input = 3, .top_k = 2, .n_labels = 3},
+                 back;
   const mf_str labels[] = {MF_STR("cat"), MF_STR(""), MF_STR("a \"dog\"\n")};
   mf_arena_init(&arena, 0);
   assert_true(mf_answer_form_encode(&form, labels, &arena, &bytes, &err));
@@ -121,7 +126,8 @@ static void metadata_travels_and_damage_is_refused(void **state) {
   assert_true(mf_str_is(mf_answer_label(&back, 1), "\"\""));
   assert_true(mf_str_is(mf_answer_label(&back, 2), "\"a \\\"dog\\\"\\u000a\""));
   assert_int_equal(mf_answer_label(&back, 3).len, 0);
-  for (size_t len = 1; len < bytes.len; len++) {  // a copy of its own size: reading beyond it is seen by a sanitizer
+  for (size_t len = 1; len < bytes.len;
+       len++) {  // a copy of its own size: reading beyond it is seen by a sanitizer
     uint8_t *cut = malloc(len);
     memcpy(cut, bytes.data, len);
     assert_false(mf_answer_form_decode((mf_slice){cut, len}, &back, &err));
@@ -133,7 +139,8 @@ static void metadata_travels_and_damage_is_refused(void **state) {
     memcpy(damaged, bytes.data, bytes.len);
     damaged[at] ^= 0x80;
     if (!mf_answer_form_decode((mf_slice){damaged, bytes.len}, &back, &err)) continue;
-    for (uint32_t i = 0; i < back.n_labels; i++) assert_in_range(mf_answer_label(&back, i).len, 0, bytes.len);
+    for (uint32_t i = 0; i < back.n_labels; i++)
+      assert_in_range(mf_answer_label(&back, i).len, 0, bytes.len);
   }
   free(damaged);
   mf_arena_deinit(&arena);
