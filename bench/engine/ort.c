@@ -60,13 +60,16 @@ struct ort_session {
   void *inputs[MAX_IO], *outputs[MAX_IO];
 };
 
-// A call of a function that returns OrtStatus*. The argument types are those of the values given, as in the header.
-#define CALL(o, at, types, ...) check(o, ((ort_status * (*)types)(uintptr_t)(o)->api[at])(__VA_ARGS__), #at, err)
+// A call of a function that returns OrtStatus*. The argument types are those of the values given,
+// as in the header.
+#define CALL(o, at, types, ...) \
+  check(o, ((ort_status * (*)types)(uintptr_t)(o)->api[at])(__VA_ARGS__), #at, err)
 #define RELEASE(o, at, object) ((void (*)(void *))(uintptr_t)(o)->api[at])(object)
 
 static bool check(const ort *o, ort_status *status, const char *what, mf_error *err) {
   if (!status) return true;
-  const char *message = ((const char *(*)(const ort_status *))(uintptr_t)o->api[GET_ERROR_MESSAGE])(status);
+  const char *message =
+      ((const char *(*)(const ort_status *))(uintptr_t)o->api[GET_ERROR_MESSAGE])(status);
   mf_fail(err, MF_Internal, "ONNX Runtime, %s: %s", what, message);
   RELEASE(o, RELEASE_STATUS, status);
   return false;
@@ -75,14 +78,17 @@ static bool check(const ort *o, ort_status *status, const char *what, mf_error *
 static bool open_library(ort *o, const char *path, mf_error *err) {
   o->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!o->library) return mf_fail(err, MF_NotFound, "%s", dlerror());
-  const ort_api_base *(*get_base)(void) = (const ort_api_base *(*)(void))(uintptr_t)dlsym(o->library, "OrtGetApiBase");
+  const ort_api_base *(*get_base)(void) =
+      (const ort_api_base *(*)(void))(uintptr_t)dlsym(o->library, "OrtGetApiBase");
   if (!get_base) return mf_fail(err, MF_NotFound, "%s has no OrtGetApiBase", path);
   o->version = get_base()->get_version();
-  if (strncmp(o->version, "1.30.", 5) != 0) return mf_fail(err, MF_NotFound, "%s is version %s, expected 1.30", path, o->version);
+  if (strncmp(o->version, "1.30.", 5) != 0)
+    return mf_fail(err, MF_NotFound, "%s is version %s, expected 1.30", path, o->version);
   o->api = get_base()->get_api(API_VERSION);
   if (!o->api) return mf_fail(err, MF_NotFound, "%s has no API version %d", path, API_VERSION);
   return CALL(o, CREATE_ENV, (int, const char *, void **), LOG_ERROR, "bench", &o->env) &&
-         CALL(o, CREATE_CPU_MEMORY_INFO, (int, int, void **), DEVICE_ALLOCATOR, MEMORY_DEFAULT, &o->memory_info) &&
+         CALL(o, CREATE_CPU_MEMORY_INFO, (int, int, void **), DEVICE_ALLOCATOR, MEMORY_DEFAULT,
+              &o->memory_info) &&
          CALL(o, GET_ALLOCATOR, (void **), &o->allocator);
 }
 
@@ -108,17 +114,24 @@ void ort_close(ort *o) {
 
 static bool create(ort_session *s, void *options, const char *model, mf_error *err) {
   ort *o = s->o;
-  if (!CALL(o, SET_INTRA_OP_NUM_THREADS, (void *, int), options, 1) || !CALL(o, SET_INTER_OP_NUM_THREADS, (void *, int), options, 1) ||
+  if (!CALL(o, SET_INTRA_OP_NUM_THREADS, (void *, int), options, 1) ||
+      !CALL(o, SET_INTER_OP_NUM_THREADS, (void *, int), options, 1) ||
       !CALL(o, SET_GRAPH_OPTIMIZATION_LEVEL, (void *, int), options, ENABLE_ALL) ||
-      !CALL(o, CREATE_SESSION, (void *, const char *, void *, void **), o->env, model, options, &s->session) ||
+      !CALL(o, CREATE_SESSION, (void *, const char *, void *, void **), o->env, model, options,
+            &s->session) ||
       !CALL(o, SESSION_GET_INPUT_COUNT, (void *, size_t *), s->session, &s->n_inputs) ||
       !CALL(o, SESSION_GET_OUTPUT_COUNT, (void *, size_t *), s->session, &s->n_outputs))
     return false;
-  if (s->n_inputs > MAX_IO || s->n_outputs > MAX_IO) return mf_fail(err, MF_Unsupported, "more than %d inputs or outputs", MAX_IO);
+  if (s->n_inputs > MAX_IO || s->n_outputs > MAX_IO)
+    return mf_fail(err, MF_Unsupported, "more than %d inputs or outputs", MAX_IO);
   for (size_t i = 0; i < s->n_inputs; i++)
-    if (!CALL(o, SESSION_GET_INPUT_NAME, (void *, size_t, void *, char **), s->session, i, o->allocator, &s->input_names[i])) return false;
+    if (!CALL(o, SESSION_GET_INPUT_NAME, (void *, size_t, void *, char **), s->session, i,
+              o->allocator, &s->input_names[i]))
+      return false;
   for (size_t i = 0; i < s->n_outputs; i++)
-    if (!CALL(o, SESSION_GET_OUTPUT_NAME, (void *, size_t, void *, char **), s->session, i, o->allocator, &s->output_names[i])) return false;
+    if (!CALL(o, SESSION_GET_OUTPUT_NAME, (void *, size_t, void *, char **), s->session, i,
+              o->allocator, &s->output_names[i]))
+      return false;
   return true;
 }
 
@@ -130,7 +143,8 @@ ort_session *ort_session_create(ort *o, const char *model, mf_error *err) {
   }
   s->o = o;
   void *options = NULL;
-  bool done = CALL(o, CREATE_SESSION_OPTIONS, (void **), &options) && create(s, options, model, err);
+  bool done =
+      CALL(o, CREATE_SESSION_OPTIONS, (void **), &options) && create(s, options, model, err);
   if (options) RELEASE(o, RELEASE_SESSION_OPTIONS, options);
   if (done) return s;
   ort_session_destroy(s);
@@ -156,17 +170,22 @@ void ort_session_destroy(ort_session *s) {
 bool ort_session_bind(ort_session *s, uint32_t at, const mf_tensor *input, mf_error *err) {
   size_t bytes;
   if (at >= s->n_inputs) return mf_fail(err, MF_InvalidInput, "the model has no input %u", at);
-  if (!mf_tensor_bytes(input, &bytes)) return mf_fail(err, MF_InvalidInput, "input %u is too big", at);
+  if (!mf_tensor_bytes(input, &bytes))
+    return mf_fail(err, MF_InvalidInput, "input %u is too big", at);
   if (s->inputs[at]) RELEASE(s->o, RELEASE_VALUE, s->inputs[at]);
   s->inputs[at] = NULL;
-  return CALL(s->o, CREATE_TENSOR_WITH_DATA, (void *, void *, size_t, const int64_t *, size_t, int, void **), s->o->memory_info, input->data,
-              bytes, input->dims, (size_t)input->rank, (int)input->type, &s->inputs[at]);
+  return CALL(s->o, CREATE_TENSOR_WITH_DATA,
+              (void *, void *, size_t, const int64_t *, size_t, int, void **), s->o->memory_info,
+              input->data, bytes, input->dims, (size_t)input->rank, (int)input->type,
+              &s->inputs[at]);
 }
 
 bool ort_session_run(ort_session *s, bool keep, mf_error *err) {
   drop_outputs(s);
-  if (!CALL(s->o, RUN, (void *, void *, char *const *, void *const *, size_t, char *const *, size_t, void **), s->session, NULL,
-            s->input_names, s->inputs, s->n_inputs, s->output_names, s->n_outputs, s->outputs))
+  if (!CALL(s->o, RUN,
+            (void *, void *, char *const *, void *const *, size_t, char *const *, size_t, void **),
+            s->session, NULL, s->input_names, s->inputs, s->n_inputs, s->output_names, s->n_outputs,
+            s->outputs))
     return false;
   if (!keep) drop_outputs(s);
   return true;
@@ -183,8 +202,10 @@ static bool describe(const ort_session *s, void *value, mf_tensor *out, mf_error
   if (!CALL(s->o, IS_TENSOR, (void *, int *), value, &is_tensor) || !is_tensor) return false;
   bool done = CALL(s->o, GET_TENSOR_TYPE_AND_SHAPE, (void *, void **), value, &info) &&
               CALL(s->o, GET_TENSOR_ELEMENT_TYPE, (void *, int *), info, &type) &&
-              CALL(s->o, GET_DIMENSIONS_COUNT, (void *, size_t *), info, &rank) && rank <= MF_MAX_RANK &&
-              CALL(s->o, GET_DIMENSIONS, (void *, int64_t *, size_t), info, out->dims, rank) && type != MF_STRING &&
+              CALL(s->o, GET_DIMENSIONS_COUNT, (void *, size_t *), info, &rank) &&
+              rank <= MF_MAX_RANK &&
+              CALL(s->o, GET_DIMENSIONS, (void *, int64_t *, size_t), info, out->dims, rank) &&
+              type != MF_STRING &&
               CALL(s->o, GET_TENSOR_MUTABLE_DATA, (void *, void **), value, &out->data);
   if (info) RELEASE(s->o, RELEASE_SHAPE_INFO, info);
   out->type = (mf_type)type;

@@ -19,7 +19,16 @@ static bool run_activation_reference(mf_kernel_call *call, mf_error *err) {
 
 MF_REFERENCE(mayfly_Activation, run_activation_reference);
 const mf_operator mf_op_mayfly_Activation = {
-    "mayfly", "Activation", 1, MF_OP_ANY, 1, 1, 1, 1, .flags = MF_OP_INPLACE, .shape = shape_activation,
-    MF_ATTRIBUTES(MF_REQUIRED("kind", MF_ATTR_INT), MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f), MF_REAL("scale", 1.0f),
-                  MF_REAL("shift", 0.0f)),
-    MF_KERNELS(MF_FAST(activation_f32) &mayfly_Activation_reference)};
+    "mayfly",
+    "Activation",
+    1,
+    MF_OP_ANY,
+    1,
+    1,
+    1,
+    1,
+    .flags = MF_OP_INPLACE,
+    .shape = shape_activation,
+    MF_ATTRIBUTES(MF_REQUIRED("kind", MF_ATTR_INT), MF_REAL("alpha", 0.0f), MF_REAL("beta", 0.0f),
+                  MF_REAL("scale", 1.0f), MF_REAL("shift", 0.0f)),
+    MF_KERNELS(MF_FAST(activation_f32) & mayfly_Activation_reference)};

@@ -1,5 +1,5 @@
-// Activations that fused operators apply to their result. The kinds are values of the attribute "activation" of the mayfly.* rows
-// and thus part of model images: add at the end.
+// Activations that fused operators apply to their result. The kinds are values of the attribute
+// "activation" of the mayfly.* rows and thus part of model images: add at the end.
 #ifndef MF_ENGINE_KERNELS_ACTIVATION_H
 #define MF_ENGINE_KERNELS_ACTIVATION_H
 
@@ -10,10 +10,10 @@ typedef enum mf_activation_kind {
   MF_ACT_HARD_SIGMOID,  // min(max(alpha * x + beta, 0), 1)
   MF_ACT_HARD_SWISH,    // x * HARD_SIGMOID(x)
   MF_ACT_SIGMOID,
-  MF_ACT_SILU,          // x * sigmoid(x)
+  MF_ACT_SILU,  // x * sigmoid(x)
   MF_ACT_TANH,
-  MF_ACT_GELU,          // x / 2 * (1 + erf(x / sqrt 2))
-  MF_ACT_FAST_GELU,     // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+  MF_ACT_GELU,       // x / 2 * (1 + erf(x / sqrt 2))
+  MF_ACT_FAST_GELU,  // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
   MF_ACT_COUNT
 } mf_activation_kind;
 

@@ -1,5 +1,6 @@
-// mayfly.MatMul: rows of X times a constant matrix, plus bias, plus residual, activation. What MatMul, Gemm and the Adds and
-// activations behind them become when the right-hand side is constant. Its attributes, in order:
+// mayfly.MatMul: rows of X times a constant matrix, plus bias, plus residual, activation. What
+// MatMul, Gemm and the Adds and activations behind them become when the right-hand side is
+// constant. Its attributes, in order:
 #ifndef MF_ENGINE_KERNELS_MATMUL_H
 #define MF_ENGINE_KERNELS_MATMUL_H
 

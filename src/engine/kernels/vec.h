@@ -1,8 +1,9 @@
-// The thin vector layer that kernels are written on: float32 vectors (vf), int32 vectors (vi) and lane masks (vm) of MF_VW lanes.
-// A translation unit defines MF_VEC as MF_VEC_GENERIC, MF_VEC_AVX2 or MF_VEC_AVX512 before it includes a kernel; everything is
-// static inline, so that no instruction of a better set can leak into a worse one. fma is fused on AVX2 and AVX-512 and a product
-// and a sum on generic: say vf_fma where either is right. Loads and stores need no alignment. The _n forms touch only the first n
-// lanes' memory (0 <= n <= MF_VW); other lanes load as 0.
+// The thin vector layer that kernels are written on: float32 vectors (vf), int32 vectors (vi) and
+// lane masks (vm) of MF_VW lanes. A translation unit defines MF_VEC as MF_VEC_GENERIC, MF_VEC_AVX2
+// or MF_VEC_AVX512 before it includes a kernel; everything is static inline, so that no instruction
+// of a better set can leak into a worse one. fma is fused on AVX2 and AVX-512 and a product and a
+// sum on generic: say vf_fma where either is right. Loads and stores need no alignment. The _n
+// forms touch only the first n lanes' memory (0 <= n <= MF_VW); other lanes load as 0.
 #ifndef MF_ENGINE_KERNELS_VEC_H
 #define MF_ENGINE_KERNELS_VEC_H
 
@@ -15,7 +16,8 @@
 #define MF_VEC_AVX2 1
 #define MF_VEC_AVX512 2
 #define MF_INLINE static inline __attribute__((always_inline, unused))
-// Before a loop of constant length that has to vanish, so that the arrays it indexes become registers.
+// Before a loop of constant length that has to vanish, so that the arrays it indexes become
+// registers.
 #ifdef __clang__
 #define MF_UNROLL _Pragma("clang loop unroll(full)")
 #else
@@ -43,7 +45,8 @@ MF_INLINE float vf_largest(vf x) {
   float lanes[MF_VW];
   vf_store(lanes, x);
   for (int width = MF_VW / 2; width; width /= 2)
-    for (int i = 0; i < width; i++) lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
+    for (int i = 0; i < width; i++)
+      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
   return lanes[0];
 }
 #endif

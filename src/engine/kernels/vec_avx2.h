@@ -28,7 +28,9 @@ MF_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 MF_INLINE vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 MF_INLINE vf vf_min(vf a, vf b) { return _mm256_min_ps(a, b); }
 MF_INLINE vf vf_sqrt(vf a) { return _mm256_sqrt_ps(a); }
-MF_INLINE vf vf_round(vf a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+MF_INLINE vf vf_round(vf a) {
+  return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 MF_INLINE vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
 MF_INLINE vm vf_lt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_LT_OQ); }
 MF_INLINE vm vf_gt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
@@ -47,7 +49,9 @@ MF_INLINE vi vi_xor(vi a, vi b) { return _mm256_xor_si256(a, b); }
 #define vi_shl(a, n) _mm256_slli_epi32((a), (n))
 #define vi_shr(a, n) _mm256_srli_epi32((a), (n))
 #define vi_sar(a, n) _mm256_srai_epi32((a), (n))
-MF_INLINE vf vf_load_half(const uint16_t *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+MF_INLINE vf vf_load_half(const uint16_t *p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
 MF_INLINE void vf_store_half(uint16_t *p, vf x) {
   _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }

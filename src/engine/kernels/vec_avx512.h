@@ -25,7 +25,9 @@ MF_INLINE vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 MF_INLINE vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 MF_INLINE vf vf_min(vf a, vf b) { return _mm512_min_ps(a, b); }
 MF_INLINE vf vf_sqrt(vf a) { return _mm512_sqrt_ps(a); }
-MF_INLINE vf vf_round(vf a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+MF_INLINE vf vf_round(vf a) {
+  return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 MF_INLINE vf vf_abs(vf a) { return _mm512_abs_ps(a); }
 MF_INLINE vm vf_lt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
 MF_INLINE vm vf_gt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
@@ -45,8 +47,11 @@ MF_INLINE vi vi_xor(vi a, vi b) { return _mm512_xor_si512(a, b); }
 #define vi_shr(a, n) _mm512_srli_epi32((a), (n))
 #define vi_sar(a, n) _mm512_srai_epi32((a), (n))
 // 16-bit floats in memory.
-MF_INLINE vf vf_load_half(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+MF_INLINE vf vf_load_half(const uint16_t *p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
 MF_INLINE void vf_store_half(uint16_t *p, vf x) {
-  _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  _mm256_storeu_si256((__m256i *)p,
+                      _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 #endif

@@ -1,4 +1,5 @@
-// vec.h in plain C on the compilers' vector extensions: 4 lanes, which become SSE2, NEON or scalar code.
+// vec.h in plain C on the compilers' vector extensions: 4 lanes, which become SSE2, NEON or scalar
+// code.
 #ifndef MF_ENGINE_KERNELS_VEC_GENERIC_H
 #define MF_ENGINE_KERNELS_VEC_GENERIC_H
 
@@ -35,13 +36,16 @@ MF_INLINE vf vf_select(vm m, vf yes, vf no) { return (vf)((m & (vi)yes) | (~m & 
 MF_INLINE vm vf_lt(vf a, vf b) { return a < b; }
 MF_INLINE vm vf_gt(vf a, vf b) { return a > b; }
 MF_INLINE vm vf_is_nan(vf a) { return a != a; }
-MF_INLINE vf vf_max(vf a, vf b) { return vf_select(a > b, a, b); }  // b when either is NaN, as on x86
+MF_INLINE vf vf_max(vf a, vf b) {
+  return vf_select(a > b, a, b);
+}  // b when either is NaN, as on x86
 MF_INLINE vf vf_min(vf a, vf b) { return vf_select(a < b, a, b); }
 MF_INLINE vf vf_sqrt(vf a) { return (vf){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])}; }
 MF_INLINE vf vf_abs(vf a) { return (vf)((vi)a & 0x7fffffff); }
 MF_INLINE vf vf_round(vf a) { return (vf){rintf(a[0]), rintf(a[1]), rintf(a[2]), rintf(a[3])}; }
 MF_INLINE vf vi_to_vf(vi a) { return __builtin_convertvector(a, vf); }
-// Rounds to nearest even by way of 1.5 * 2^23; right for |a| < 2^22, which is all that kernels ask of it.
+// Rounds to nearest even by way of 1.5 * 2^23; right for |a| < 2^22, which is all that kernels ask
+// of it.
 MF_INLINE vi vf_to_vi(vf a) {
   const vf magic = {12582912.0f, 12582912.0f, 12582912.0f, 12582912.0f};
   return (vi)(a + magic) - (vi)magic;

@@ -1,21 +1,30 @@
-// Activations in one form: Relu, Clip, HardSigmoid and the like, and the chains of nodes that exporters write for HardSwish, SiLU
-// and Gelu, all become mayfly.Activation, which convolutions and matrix products then take in (fuse.c).
+// Activations in one form: Relu, Clip, HardSigmoid and the like, and the chains of nodes that
+// exporters write for HardSwish, SiLU and Gelu, all become mayfly.Activation, which convolutions
+// and matrix products then take in (fuse.c).
 #include <math.h>
 
 #include "../kernels/activation.h"
 #include "edit.h"
 
-static bool is_float(const mf_edit *e, mf_value_id id) { return id != MF_NO_VALUE && mf_edit_tensor(e, id)->type == MF_FLOAT; }
+static bool is_float(const mf_edit *e, mf_value_id id) {
+  return id != MF_NO_VALUE && mf_edit_tensor(e, id)->type == MF_FLOAT;
+}
 
 static bool clamp_bounds(const mf_edit *e, const mf_node *node, mf_activation *act) {
-  *act = (mf_activation){MF_ACT_CLAMP, mf_edit_float(node, "min", -INFINITY), mf_edit_float(node, "max", INFINITY)};
-  if (node->n_inputs > 1 && node->inputs[1] != MF_NO_VALUE && !mf_edit_scalar(e, node->inputs[1], &act->alpha)) return false;
-  if (node->n_inputs > 2 && node->inputs[2] != MF_NO_VALUE && !mf_edit_scalar(e, node->inputs[2], &act->beta)) return false;
+  *act = (mf_activation){MF_ACT_CLAMP, mf_edit_float(node, "min", -INFINITY),
+                         mf_edit_float(node, "max", INFINITY)};
+  if (node->n_inputs > 1 && node->inputs[1] != MF_NO_VALUE &&
+      !mf_edit_scalar(e, node->inputs[1], &act->alpha))
+    return false;
+  if (node->n_inputs > 2 && node->inputs[2] != MF_NO_VALUE &&
+      !mf_edit_scalar(e, node->inputs[2], &act->beta))
+    return false;
   return act->alpha <= act->beta;
 }
 
 static bool single(const mf_edit *e, const mf_node *node, mf_activation *act) {
-  *act = (mf_activation){MF_ACT_NONE, mf_edit_float(node, "alpha", 0), mf_edit_float(node, "beta", 0)};
+  *act =
+      (mf_activation){MF_ACT_NONE, mf_edit_float(node, "alpha", 0), mf_edit_float(node, "beta", 0)};
   if (mf_edit_is(node, "", "Clip")) return clamp_bounds(e, node, act);
   if (mf_edit_is(node, "", "Relu")) *act = (mf_activation){MF_ACT_CLAMP, 0, INFINITY};
   if (mf_edit_is(node, "", "HardSwish")) *act = (mf_activation){MF_ACT_HARD_SWISH, 1.0f / 6, 0.5f};
@@ -23,7 +32,8 @@ static bool single(const mf_edit *e, const mf_node *node, mf_activation *act) {
   if (mf_edit_is(node, "", "HardSigmoid")) act->kind = MF_ACT_HARD_SIGMOID;
   if (mf_edit_is(node, "", "Sigmoid")) act->kind = MF_ACT_SIGMOID;
   if (mf_edit_is(node, "", "Tanh")) act->kind = MF_ACT_TANH;
-  if (mf_edit_is(node, "", "Gelu")) act->kind = mf_edit_text_is(node, "approximate", "tanh") ? MF_ACT_FAST_GELU : MF_ACT_GELU;
+  if (mf_edit_is(node, "", "Gelu"))
+    act->kind = mf_edit_text_is(node, "approximate", "tanh") ? MF_ACT_FAST_GELU : MF_ACT_GELU;
   return act->kind != MF_ACT_NONE;
 }
 
@@ -47,10 +57,14 @@ static mf_node *link(const mf_edit *e, chain *c, mf_value_id id, const char *op)
   return node;
 }
 
-// value = min(max(alpha * x + beta, 0), 1) * factor, as [Mul alpha] Add Clip, or as an activation that was rewritten before.
-static bool clipped_line(const mf_edit *e, chain *c, mf_value_id value, float *alpha, float *beta, float *factor) {
+// value = min(max(alpha * x + beta, 0), 1) * factor, as [Mul alpha] Add Clip, or as an activation
+// that was rewritten before.
+static bool clipped_line(const mf_edit *e, chain *c, mf_value_id value, float *alpha, float *beta,
+                         float *factor) {
   mf_node *clip = mf_edit_sole(e, value, "mayfly", "Activation");
-  if (!clip || mf_edit_int(clip, "kind", 0) != MF_ACT_CLAMP || mf_edit_float(clip, "alpha", -1) != 0.0f) return false;
+  if (!clip || mf_edit_int(clip, "kind", 0) != MF_ACT_CLAMP ||
+      mf_edit_float(clip, "alpha", -1) != 0.0f)
+    return false;
   *factor = mf_edit_float(clip, "beta", 0);
   if (!(*factor > 0) || isinf(*factor)) return false;
   c->nodes[c->n++] = clip;
@@ -61,7 +75,8 @@ static bool clipped_line(const mf_edit *e, chain *c, mf_value_id value, float *a
   return true;
 }
 
-// Mul(x, clip(x + 3, 0, 6)) / 6, the division (or multiplication by 1/6) on either side of the product.
+// Mul(x, clip(x + 3, 0, 6)) / 6, the division (or multiplication by 1/6) on either side of the
+// product.
 static bool hard_swish(const mf_edit *e, mf_node *last, chain *c, mf_activation *act) {
   float scale = 1, alpha, beta, factor;
   mf_node *product = last;
@@ -88,7 +103,8 @@ static bool hard_swish(const mf_edit *e, mf_node *last, chain *c, mf_activation 
       c->nodes[c->n++] = divided;
       gate = divided->inputs[0];
     }
-    if (clipped_line(e, c, gate, &alpha, &beta, &factor) && c->x == product->inputs[1 - i] && fabsf(factor * inner - 1) < 1e-5f) {
+    if (clipped_line(e, c, gate, &alpha, &beta, &factor) && c->x == product->inputs[1 - i] &&
+        fabsf(factor * inner - 1) < 1e-5f) {
       *act = (mf_activation){MF_ACT_HARD_SWISH, alpha, beta};
       return true;
     }
@@ -104,7 +120,8 @@ static bool gated(const mf_edit *e, mf_node *last, chain *c, mf_activation *act)
     if (!gate || gate->inputs[0] != last->inputs[1 - i]) continue;
     int64_t kind = mf_edit_int(gate, "kind", 0);
     if (kind != MF_ACT_SIGMOID && kind != MF_ACT_HARD_SIGMOID) continue;
-    *act = (mf_activation){kind == MF_ACT_SIGMOID ? MF_ACT_SILU : MF_ACT_HARD_SWISH, mf_edit_float(gate, "alpha", 0), mf_edit_float(gate, "beta", 0)};
+    *act = (mf_activation){kind == MF_ACT_SIGMOID ? MF_ACT_SILU : MF_ACT_HARD_SWISH,
+                           mf_edit_float(gate, "alpha", 0), mf_edit_float(gate, "beta", 0)};
     *c = (chain){.nodes = {last, gate}, .n = 2, .x = gate->inputs[0]};
     return true;
   }
@@ -123,7 +140,8 @@ static bool hard_sigmoid(const mf_edit *e, mf_node *last, chain *c, mf_activatio
   } else if (!with_constant(e, last, &scale, &other)) {
     return false;
   }
-  if (!clipped_line(e, c, other, &alpha, &beta, &factor) || fabsf(factor * scale - 1) >= 1e-5f) return false;
+  if (!clipped_line(e, c, other, &alpha, &beta, &factor) || fabsf(factor * scale - 1) >= 1e-5f)
+    return false;
   *act = (mf_activation){MF_ACT_HARD_SIGMOID, alpha, beta};
   return is_float(e, c->x);
 }
@@ -152,8 +170,10 @@ static bool gelu(const mf_edit *e, mf_node *last, chain *c, mf_activation *act) 
     mf_node *scaled = mf_edit_sole(e, erf->inputs[0], "", "Mul");
     mf_node *divided = mf_edit_sole(e, erf->inputs[0], "", "Div");
     if (scaled && !with_constant(e, scaled, &root, &line)) continue;
-    if (!scaled && divided && mf_edit_scalar(e, divided->inputs[1], &root)) root = 1 / root, line = divided->inputs[0];
-    else if (!scaled) continue;
+    if (!scaled && divided && mf_edit_scalar(e, divided->inputs[1], &root))
+      root = 1 / root, line = divided->inputs[0];
+    else if (!scaled)
+      continue;
     if (line != x || fabsf(root - 0.70710678f) > 1e-5f || !is_float(e, x)) continue;
     c->nodes[c->n++] = scaled ? scaled : divided;
     c->x = x;
@@ -164,7 +184,8 @@ static bool gelu(const mf_edit *e, mf_node *last, chain *c, mf_activation *act) 
 }
 
 static bool replace(mf_edit *e, const mf_node *node, mf_value_id x, const mf_activation *act) {
-  mf_node *made = mf_edit_add(e, "mayfly", "Activation", 1, node->name, &x, 1, &node->outputs[0], 1);
+  mf_node *made =
+      mf_edit_add(e, "mayfly", "Activation", 1, node->name, &x, 1, &node->outputs[0], 1);
   if (!made) return false;
   mf_edit_set_int(made, "kind", act->kind);
   mf_edit_set_float(made, "alpha", act->alpha);
@@ -178,7 +199,9 @@ static bool visit_microsoft(mf_edit *e, mf_node *node, bool fast) {
   mf_edit_kill(e, node);
   if (bias != MF_NO_VALUE) {
     mf_tensor like = *mf_edit_tensor(e, x);
-    if (!mf_edit_value_like(e, &like, &sum) || !mf_edit_add(e, "", "Add", 13, node->name, (mf_value_id[]){x, bias}, 2, &sum, 1)) return false;
+    if (!mf_edit_value_like(e, &like, &sum) ||
+        !mf_edit_add(e, "", "Add", 13, node->name, (mf_value_id[]){x, bias}, 2, &sum, 1))
+      return false;
     x = sum;
   }
   return replace(e, node, x, &(mf_activation){fast ? MF_ACT_FAST_GELU : MF_ACT_GELU, 0, 0});
@@ -186,7 +209,8 @@ static bool visit_microsoft(mf_edit *e, mf_node *node, bool fast) {
 
 static bool visit(mf_edit *e, mf_node *node) {
   bool fast_gelu = mf_edit_is(node, "com.microsoft", "FastGelu");
-  if ((fast_gelu || mf_edit_is(node, "com.microsoft", "Gelu")) && is_float(e, node->inputs[0])) return visit_microsoft(e, node, fast_gelu);
+  if ((fast_gelu || mf_edit_is(node, "com.microsoft", "Gelu")) && is_float(e, node->inputs[0]))
+    return visit_microsoft(e, node, fast_gelu);
   mf_activation act;
   chain c;
   bool product = mf_edit_is(node, "", "Mul"), quotient = mf_edit_is(node, "", "Div");
@@ -195,7 +219,8 @@ static bool visit(mf_edit *e, mf_node *node) {
     mf_edit_kill(e, node);
     return replace(e, node, x, &act);
   }
-  bool found = ((product || quotient) && (hard_swish(e, node, &c, &act) || hard_sigmoid(e, node, &c, &act))) ||
+  bool found = ((product || quotient) &&
+                (hard_swish(e, node, &c, &act) || hard_sigmoid(e, node, &c, &act))) ||
                (product && (gated(e, node, &c, &act) || gelu(e, node, &c, &act)));
   if (!found) return mf_edit_keep(e, node);
   for (uint32_t i = 0; i < c.n; i++) mf_edit_kill(e, c.nodes[i]);

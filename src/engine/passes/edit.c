@@ -70,11 +70,13 @@ bool mf_edit_value_like(mf_edit *e, const mf_tensor *like, mf_value_id *id) {
   return mf_graph_add_value(e->graph, MF_STR(""), &tensor, id, e->err) && grow_values(e);
 }
 
-bool mf_edit_constant(mf_edit *e, mf_type type, uint32_t rank, const int64_t *dims, mf_value_id *id) {
+bool mf_edit_constant(mf_edit *e, mf_type type, uint32_t rank, const int64_t *dims,
+                      mf_value_id *id) {
   mf_tensor tensor = {.type = type, .rank = rank};
   size_t bytes;
   for (uint32_t i = 0; i < rank; i++) tensor.dims[i] = dims[i];
-  if (!mf_tensor_bytes(&tensor, &bytes)) return mf_fail(e->err, MF_TooLarge, "a constant is too large");
+  if (!mf_tensor_bytes(&tensor, &bytes))
+    return mf_fail(e->err, MF_TooLarge, "a constant is too large");
   tensor.data = mf_arena_alloc_aligned(e->graph->arena, bytes ? bytes : 1, 64);
   if (!tensor.data) return mf_out_of_arena(e->err);
   return mf_graph_add_value(e->graph, MF_STR(""), &tensor, id, e->err) && grow_values(e);
@@ -95,32 +97,43 @@ static mf_node *added(mf_edit *e) {
   return node;
 }
 
-// mf_graph_add_node would demand required attributes at once; passes set them one by one afterwards.
-static mf_node *add(mf_edit *e, const mf_operator *op, int64_t opset, mf_str name, const mf_value_id *inputs, uint32_t n_inputs,
-                    const mf_value_id *outputs, uint32_t n_outputs, const mf_attribute *attributes) {
+// mf_graph_add_node would demand required attributes at once; passes set them one by one
+// afterwards.
+static mf_node *add(mf_edit *e, const mf_operator *op, int64_t opset, mf_str name,
+                    const mf_value_id *inputs, uint32_t n_inputs, const mf_value_id *outputs,
+                    uint32_t n_outputs, const mf_attribute *attributes) {
   mf_arena *arena = e->graph->arena;
   mf_node *node = MF_NEW(arena, mf_node);
   if (!node) return mf_out_of_arena(e->err), NULL;
-  *node = (mf_node){.name = name, .op = op, .opset = opset, .n_inputs = n_inputs, .n_outputs = n_outputs};
+  *node = (mf_node){
+      .name = name, .op = op, .opset = opset, .n_inputs = n_inputs, .n_outputs = n_outputs};
   node->inputs = MF_NEW_ARRAY(arena, mf_value_id, n_inputs + 1);
   node->outputs = MF_NEW_ARRAY(arena, mf_value_id, n_outputs + 1);
   node->attributes = MF_NEW_ARRAY(arena, mf_attribute, op->n_attributes + 1);
   if (!node->inputs || !node->outputs || !node->attributes) return mf_out_of_arena(e->err), NULL;
   memcpy(node->inputs, inputs, n_inputs * sizeof *inputs);
   memcpy(node->outputs, outputs, n_outputs * sizeof *outputs);
-  for (uint32_t i = 0; i < op->n_attributes; i++) node->attributes[i] = attributes ? attributes[i] : op->attributes[i].fallback;
+  for (uint32_t i = 0; i < op->n_attributes; i++)
+    node->attributes[i] = attributes ? attributes[i] : op->attributes[i].fallback;
   return mf_edit_keep(e, node) ? added(e) : NULL;
 }
 
-mf_node *mf_edit_add(mf_edit *e, const char *domain, const char *op, int64_t opset, mf_str name, const mf_value_id *inputs, uint32_t n_inputs,
-                     const mf_value_id *outputs, uint32_t n_outputs) {
-  const mf_operator *row = mf_operator_find(e->graph->extra_operators, mf_str_from(domain), mf_str_from(op), opset, NULL);
-  if (!row) return mf_fail(e->err, MF_Internal, "no operator %s:%s of version %lld", domain, op, (long long)opset), NULL;
+mf_node *mf_edit_add(mf_edit *e, const char *domain, const char *op, int64_t opset, mf_str name,
+                     const mf_value_id *inputs, uint32_t n_inputs, const mf_value_id *outputs,
+                     uint32_t n_outputs) {
+  const mf_operator *row = mf_operator_find(e->graph->extra_operators, mf_str_from(domain),
+                                            mf_str_from(op), opset, NULL);
+  if (!row)
+    return mf_fail(e->err, MF_Internal, "no operator %s:%s of version %lld", domain, op,
+                   (long long)opset),
+           NULL;
   return add(e, row, opset, name, inputs, n_inputs, outputs, n_outputs, NULL);
 }
 
-mf_node *mf_edit_copy(mf_edit *e, const mf_node *node, const mf_value_id *inputs, const mf_value_id *outputs) {
-  return add(e, node->op, node->opset, node->name, inputs, node->n_inputs, outputs, node->n_outputs, node->attributes);
+mf_node *mf_edit_copy(mf_edit *e, const mf_node *node, const mf_value_id *inputs,
+                      const mf_value_id *outputs) {
+  return add(e, node->op, node->opset, node->name, inputs, node->n_inputs, outputs, node->n_outputs,
+             node->attributes);
 }
 
 void mf_edit_kill(mf_edit *e, mf_node *node) {
@@ -132,7 +145,8 @@ void mf_edit_kill(mf_edit *e, mf_node *node) {
 
 // ---- looking ----
 bool mf_edit_is(const mf_node *node, const char *domain, const char *op) {
-  return node && !node->dead && strcmp(node->op->domain, domain) == 0 && strcmp(node->op->name, op) == 0;
+  return node && !node->dead && strcmp(node->op->domain, domain) == 0 &&
+         strcmp(node->op->name, op) == 0;
 }
 
 mf_node *mf_edit_producer(const mf_edit *e, mf_value_id id, const char *domain, const char *op) {
@@ -168,7 +182,8 @@ bool mf_edit_ints_of(const mf_node *node, const char *name, const int64_t **valu
 }
 bool mf_edit_text_is(const mf_node *node, const char *name, const char *text) {
   const mf_attribute *a = mf_edit_attribute(node, name);
-  return a && a->type == MF_ATTR_STRING && mf_str_is((mf_str){(const char *)(uintptr_t)a->offset, a->count}, text);
+  return a && a->type == MF_ATTR_STRING &&
+         mf_str_is((mf_str){(const char *)(uintptr_t)a->offset, a->count}, text);
 }
 
 void mf_edit_set_int(mf_node *node, const char *name, int64_t value) {
@@ -177,15 +192,19 @@ void mf_edit_set_int(mf_node *node, const char *name, int64_t value) {
 void mf_edit_set_float(mf_node *node, const char *name, float value) {
   *mf_edit_attribute(node, name) = (mf_attribute){MF_ATTR_FLOAT, 1, {.f = value}};
 }
-bool mf_edit_set_ints(mf_edit *e, mf_node *node, const char *name, const int64_t *values, uint32_t n) {
+bool mf_edit_set_ints(mf_edit *e, mf_node *node, const char *name, const int64_t *values,
+                      uint32_t n) {
   int64_t *copy = MF_NEW_ARRAY(e->graph->arena, int64_t, n + 1);
   if (!copy) return mf_out_of_arena(e->err);
   memcpy(copy, values, n * sizeof *copy);
-  *mf_edit_attribute(node, name) = (mf_attribute){MF_ATTR_INTS, n, {.offset = (uint64_t)(uintptr_t)copy}};
+  *mf_edit_attribute(node, name) =
+      (mf_attribute){MF_ATTR_INTS, n, {.offset = (uint64_t)(uintptr_t)copy}};
   return true;
 }
 
-bool mf_edit_is_constant(const mf_edit *e, mf_value_id id) { return id != MF_NO_VALUE && mf_edit_tensor(e, id)->data; }
+bool mf_edit_is_constant(const mf_edit *e, mf_value_id id) {
+  return id != MF_NO_VALUE && mf_edit_tensor(e, id)->data;
+}
 
 const float *mf_edit_floats(const mf_edit *e, mf_value_id id, int64_t *count) {
   if (!mf_edit_is_constant(e, id) || mf_edit_tensor(e, id)->type != MF_FLOAT) return NULL;
@@ -206,7 +225,8 @@ bool mf_edit_int_list(const mf_edit *e, mf_value_id id, int64_t *values, uint32_
   const mf_tensor *t = mf_edit_tensor(e, id);
   int64_t count = mf_tensor_count(t);
   if ((t->type != MF_INT64 && t->type != MF_INT32) || count > 2 * MF_MAX_RANK) return false;
-  for (int64_t i = 0; i < count; i++) values[i] = t->type == MF_INT64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
+  for (int64_t i = 0; i < count; i++)
+    values[i] = t->type == MF_INT64 ? ((const int64_t *)t->data)[i] : ((const int32_t *)t->data)[i];
   *n = (uint32_t)count;
   return true;
 }

@@ -1,5 +1,6 @@
-// Tree ensembles whose trees are plain (<= or <) become mayfly.Forest, built here once instead of at every run, and what transforms the
-// scores becomes a node of its own. The others stay what they are.
+// Tree ensembles whose trees are plain (<= or <) become mayfly.Forest, built here once instead of
+// at every run, and what transforms the scores becomes a node of its own. The others stay what they
+// are.
 #include "../kernels/forest.h"
 
 #include <math.h>
@@ -15,16 +16,22 @@ static void *in_arena(mf_kernel_call *call, size_t bytes, mf_error *err) {
   return memory;
 }
 
-// The forest as the operator's own kernel sees it; false: it is not plain, or not right (its kernel will say why).
+// The forest as the operator's own kernel sees it; false: it is not plain, or not right (its kernel
+// will say why).
 static bool read_forest(const mf_edit *e, const mf_node *node, int64_t targets, nf_forest *forest) {
   mf_error ignored;
-  mf_kernel_call call = {.attributes = {0, node->attributes, node->op->n_attributes}, .opset = node->opset, .alloc_temporary = in_arena,
+  mf_kernel_call call = {.attributes = {0, node->attributes, node->op->n_attributes},
+                         .opset = node->opset,
+                         .alloc_temporary = in_arena,
                          .run = e->graph->arena};
-  if (mf_attr_has(&call.attributes, NF_VALUES_TENSOR) || !mf_nn_forest_build(&call, MF_DIM_UNKNOWN, targets, forest, &ignored)) return false;
+  if (mf_attr_has(&call.attributes, NF_VALUES_TENSOR) ||
+      !mf_nn_forest_build(&call, MF_DIM_UNKNOWN, targets, forest, &ignored))
+    return false;
   if (forest->post > NF_LOGISTIC || !forest->n_nodes || !forest->n_weights) return false;
   if (forest->base.count && (forest->base.count != targets || forest->base.doubles)) return false;
   for (uint32_t i = 0; i < forest->n_nodes; i++)
-    if (forest->nodes[i].mode > BRANCH_LT || forest->nodes[i].feature >= MF_FOREST_MISSING) return false;
+    if (forest->nodes[i].mode > BRANCH_LT || forest->nodes[i].feature >= MF_FOREST_MISSING)
+      return false;
   return true;
 }
 
@@ -32,12 +39,12 @@ typedef struct builder {
   const nf_forest *from;
   int64_t targets;
   mf_forest_node *nodes;
-  uint32_t *source;    // by new node: its number in `from`
+  uint32_t *source;  // by new node: its number in `from`
   uint32_t n, n_leaves, features;
   float *leaves;
   uint32_t (*trees)[2];
-  uint32_t *spoken;    // by target: leaves of the tree at hand that have a weight for it
-  bool *covered;       // by target: some tree has one in every leaf, so that each row gets a score
+  uint32_t *spoken;  // by target: leaves of the tree at hand that have a weight for it
+  bool *covered;     // by target: some tree has one in every leaf, so that each row gets a score
 } builder;
 
 static void add_leaf(builder *b, uint32_t at, const nf_node *leaf) {
@@ -50,7 +57,8 @@ static void add_leaf(builder *b, uint32_t at, const nf_node *leaf) {
   b->nodes[at] = (mf_forest_node){NAN, 0, at - 1, b->n_leaves++};
 }
 
-// Breadth first, the two children of a node side by side. False: not a tree, some node is reached twice.
+// Breadth first, the two children of a node side by side. False: not a tree, some node is reached
+// twice.
 static bool add_tree(builder *b, uint32_t number, uint32_t root) {
   uint32_t depth = 0, level_end = b->n + 1, at = b->n, leaves_before = b->n_leaves;
   memset(b->spoken, 0, (size_t)b->targets * sizeof *b->spoken);
@@ -65,25 +73,32 @@ static bool add_tree(builder *b, uint32_t number, uint32_t root) {
     }
     if (b->n + 2 > b->from->n_nodes) return false;
     float threshold = (float)node->value;
-    if (node->mode == BRANCH_LT) threshold = nextafterf(threshold, -INFINITY);  // x < t: x <= the float below t
-    b->nodes[at] = (mf_forest_node){threshold, node->feature | (node->missing_is_true ? MF_FOREST_MISSING : 0), b->n, 0};
+    if (node->mode == BRANCH_LT)
+      threshold = nextafterf(threshold, -INFINITY);  // x < t: x <= the float below t
+    b->nodes[at] = (mf_forest_node){
+        threshold, node->feature | (node->missing_is_true ? MF_FOREST_MISSING : 0), b->n, 0};
     b->features = MF_MAX(b->features, node->feature + 1);
     b->source[b->n++] = node->yes;
     b->source[b->n++] = node->no;
   }
   b->trees[number][1] = depth;
-  for (int64_t i = 0; i < b->targets; i++) b->covered[i] |= b->spoken[i] >= b->n_leaves - leaves_before;
+  for (int64_t i = 0; i < b->targets; i++)
+    b->covered[i] |= b->spoken[i] >= b->n_leaves - leaves_before;
   return true;
 }
 
-static bool convert(mf_edit *e, const nf_forest *forest, int64_t targets, builder *b, mf_value_id inputs[5]) {
+static bool convert(mf_edit *e, const nf_forest *forest, int64_t targets, builder *b,
+                    mf_value_id inputs[5]) {
   uint32_t n_leaves = 0;
   for (uint32_t i = 0; i < forest->n_nodes; i++) n_leaves += forest->nodes[i].mode == BRANCH_LEAF;
   if (!mf_edit_constant(e, MF_INT32, 2, (int64_t[]){forest->n_nodes, 4}, &inputs[1]) ||
       !mf_edit_constant(e, MF_INT32, 2, (int64_t[]){forest->n_trees, 2}, &inputs[2]) ||
       !mf_edit_constant(e, MF_FLOAT, 2, (int64_t[]){n_leaves, targets}, &inputs[3]))
     return false;
-  *b = (builder){.from = forest, .targets = targets, .nodes = mf_edit_tensor(e, inputs[1])->data, .trees = mf_edit_tensor(e, inputs[2])->data,
+  *b = (builder){.from = forest,
+                 .targets = targets,
+                 .nodes = mf_edit_tensor(e, inputs[1])->data,
+                 .trees = mf_edit_tensor(e, inputs[2])->data,
                  .leaves = mf_edit_tensor(e, inputs[3])->data};
   b->source = MF_NEW_ARRAY(e->graph->arena, uint32_t, forest->n_nodes + 1);
   b->spoken = MF_NEW_ARRAY(e->graph->arena, uint32_t, (size_t)targets);
@@ -102,18 +117,22 @@ static bool transform(mf_edit *e, nf_post post, mf_value_id out, mf_value_id *sc
   if (post == NF_NONE) return *scores = out, true;
   return mf_edit_value_like(e, &like, scores);
 }
-static bool add_transform(mf_edit *e, const mf_node *node, nf_post post, mf_value_id scores, mf_value_id out) {
+static bool add_transform(mf_edit *e, const mf_node *node, nf_post post, mf_value_id scores,
+                          mf_value_id out) {
   if (post == NF_NONE) return true;
-  mf_node *made = mf_edit_add(e, "", post == NF_SOFTMAX ? "Softmax" : "Sigmoid", 13, node->name, &scores, 1, &out, 1);
+  mf_node *made = mf_edit_add(e, "", post == NF_SOFTMAX ? "Softmax" : "Sigmoid", 13, node->name,
+                              &scores, 1, &out, 1);
   if (made && post == NF_SOFTMAX) mf_edit_set_int(made, "axis", -1);
   return made != NULL;
 }
 
 // `classes`: a classifier, which needs a score for every class.
-static bool replace(mf_edit *e, mf_node *node, const nf_forest *forest, int64_t targets, bool classes, mf_value_id out, mf_value_id winner) {
+static bool replace(mf_edit *e, mf_node *node, const nf_forest *forest, int64_t targets,
+                    bool classes, mf_value_id out, mf_value_id winner) {
   builder b;
   mf_value_id inputs[5] = {node->inputs[0]}, outputs[2] = {MF_NO_VALUE, winner};
-  if ((int64_t)forest->n_nodes * targets > 8 * (int64_t)forest->n_weights + 4096) return mf_edit_keep(e, node);  // lines would be mostly zeros
+  if ((int64_t)forest->n_nodes * targets > 8 * (int64_t)forest->n_weights + 4096)
+    return mf_edit_keep(e, node);  // lines would be mostly zeros
   if (!convert(e, forest, targets, &b, inputs)) return false;
   for (uint32_t t = 0; t < forest->n_trees; t++)
     if (!add_tree(&b, t, forest->roots[t])) return mf_edit_keep(e, node);
@@ -121,7 +140,9 @@ static bool replace(mf_edit *e, mf_node *node, const nf_forest *forest, int64_t 
     if (!b.covered[i]) return mf_edit_keep(e, node);
   bool average = !classes && mf_edit_text_is(node, "aggregate_function", "AVERAGE");
   if (!transform(e, forest->post, out, &outputs[0])) return false;
-  mf_node *made = mf_edit_add(e, "mayfly", "Forest", 1, node->name, inputs, inputs[4] == MF_NO_VALUE ? 4 : 5, outputs, winner == MF_NO_VALUE ? 1 : 2);
+  mf_node *made =
+      mf_edit_add(e, "mayfly", "Forest", 1, node->name, inputs, inputs[4] == MF_NO_VALUE ? 4 : 5,
+                  outputs, winner == MF_NO_VALUE ? 1 : 2);
   if (!made) return false;
   mf_edit_set_int(made, "targets", targets);
   mf_edit_set_int(made, "features", b.features);
@@ -132,9 +153,11 @@ static bool replace(mf_edit *e, mf_node *node, const nf_forest *forest, int64_t 
 
 static bool regressor(mf_edit *e, mf_node *node) {
   int64_t targets = mf_edit_int(node, "n_targets", 1);
-  bool sum = mf_edit_text_is(node, "aggregate_function", "SUM"), average = mf_edit_text_is(node, "aggregate_function", "AVERAGE");
+  bool sum = mf_edit_text_is(node, "aggregate_function", "SUM"),
+       average = mf_edit_text_is(node, "aggregate_function", "AVERAGE");
   nf_forest forest;
-  if (mf_edit_tensor(e, node->inputs[0])->type != MF_FLOAT || (!sum && !average) || targets < 1 || !read_forest(e, node, targets, &forest))
+  if (mf_edit_tensor(e, node->inputs[0])->type != MF_FLOAT || (!sum && !average) || targets < 1 ||
+      !read_forest(e, node, targets, &forest))
     return mf_edit_keep(e, node);
   return replace(e, node, &forest, targets, false, node->outputs[0], MF_NO_VALUE);
 }
@@ -144,8 +167,10 @@ static bool classifier(mf_edit *e, mf_node *node) {
   const int64_t *labels;
   uint32_t n;
   nf_forest forest;
-  if (mf_edit_tensor(e, node->inputs[0])->type != MF_FLOAT || !mf_edit_ints_of(node, "classlabels_int64s", &labels, &n) || n < 3 ||
-      node->n_outputs != 2 || node->outputs[0] == MF_NO_VALUE || node->outputs[1] == MF_NO_VALUE || !read_forest(e, node, n, &forest))
+  if (mf_edit_tensor(e, node->inputs[0])->type != MF_FLOAT ||
+      !mf_edit_ints_of(node, "classlabels_int64s", &labels, &n) || n < 3 || node->n_outputs != 2 ||
+      node->outputs[0] == MF_NO_VALUE || node->outputs[1] == MF_NO_VALUE ||
+      !read_forest(e, node, n, &forest))
     return mf_edit_keep(e, node);
   bool numbered = true;
   for (uint32_t i = 0; i < n; i++) numbered &= labels[i] == i;
@@ -156,7 +181,8 @@ static bool classifier(mf_edit *e, mf_node *node) {
   if (numbered || !node->dead) return true;
   if (!mf_edit_constant(e, MF_INT64, 1, &(int64_t){n}, &names)) return false;
   memcpy(mf_edit_tensor(e, names)->data, labels, n * sizeof *labels);
-  return mf_edit_add(e, "", "Gather", 13, node->name, (mf_value_id[]){names, winner}, 2, &node->outputs[0], 1) != NULL;
+  return mf_edit_add(e, "", "Gather", 13, node->name, (mf_value_id[]){names, winner}, 2,
+                     &node->outputs[0], 1) != NULL;
 }
 
 bool mf_pass_forest(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
@@ -166,9 +192,10 @@ bool mf_pass_forest(mf_graph *graph, const mf_compile_options *options, mf_error
     if (!mf_edit_begin(&e, graph, b, err)) return false;
     for (uint32_t i = 0; i < e.n_old; i++) {
       mf_node *node = e.old[i];
-      bool done = mf_edit_is(node, "ai.onnx.ml", "TreeEnsembleRegressor")    ? regressor(&e, node)
-                  : mf_edit_is(node, "ai.onnx.ml", "TreeEnsembleClassifier") ? classifier(&e, node)
-                                                                             : mf_edit_keep(&e, node);
+      bool done = mf_edit_is(node, "ai.onnx.ml", "TreeEnsembleRegressor") ? regressor(&e, node)
+                  : mf_edit_is(node, "ai.onnx.ml", "TreeEnsembleClassifier")
+                      ? classifier(&e, node)
+                      : mf_edit_keep(&e, node);
       if (!done) return false;
     }
     mf_edit_end(&e);

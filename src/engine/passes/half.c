@@ -1,6 +1,9 @@
-// Arithmetic on float16 is done in float32: no instruction set here computes on it, and rounding after every node would cost both time
-// and accuracy. Walking forward, a float16 value that was computed has a float32 twin; operators that compute work on twins, constants
-// are converted, and Casts are inserted where the model's edge or another operator needs float16.
+// Arithmetic on float16 is done in float32: no instruction set here computes on it, and rounding
+// after every node would cost both time and accuracy. Walking forward, a float16 value that was
+// computed has a float32 twin; operators that compute work on twins, constants are converted, and
+// Casts are inserted where the model's edge or another operator needs float16.
+#include <stdio.h>
+
 #include "edit.h"
 
 typedef struct half_pass {
@@ -25,20 +28,25 @@ static bool grow_twins(half_pass *h) {
   return true;
 }
 
-static bool is_half(const half_pass *h, mf_value_id id) { return id != MF_NO_VALUE && mf_edit_tensor(&h->e, id)->type == MF_FLOAT16; }
+static bool is_half(const half_pass *h, mf_value_id id) {
+  return id != MF_NO_VALUE && mf_edit_tensor(&h->e, id)->type == MF_FLOAT16;
+}
+
+// Operators that compute, between blanks.
+static const char computing[] =
+    " Conv ConvTranspose MatMul Gemm BatchNormalization InstanceNormalization "
+    "LayerNormalization LSTM GRU RNN MaxPool AveragePool GlobalAveragePool GlobalMaxPool "
+    "Softmax LogSoftmax Add Sub Mul Div Pow Min Max Sum Mean Relu LeakyRelu PRelu Clip "
+    "Sigmoid Tanh Exp Log Sqrt Erf Abs Neg Reciprocal Floor Ceil HardSigmoid HardSwish Elu "
+    "Selu Softplus Gelu Identity Dropout Concat Split Slice Pad Resize Upsample Transpose "
+    "Reshape Flatten Squeeze Unsqueeze Expand ReduceMean ReduceSum ReduceMax ReduceMin "
+    "ReduceL2 DepthToSpace SpaceToDepth Where ";
 
 static bool computes(const mf_node *node) {
-  static const char *const names[] = {
-      "Conv", "ConvTranspose", "MatMul", "Gemm", "BatchNormalization", "InstanceNormalization", "LayerNormalization", "LSTM", "GRU", "RNN",
-      "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "Softmax", "LogSoftmax", "Add", "Sub", "Mul", "Div", "Pow", "Min", "Max",
-      "Sum", "Mean", "Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "Tanh", "Exp", "Log", "Sqrt", "Erf", "Abs", "Neg", "Reciprocal", "Floor",
-      "Ceil", "HardSigmoid", "HardSwish", "Elu", "Selu", "Softplus", "Gelu", "Identity", "Dropout", "Concat", "Split", "Slice", "Pad", "Resize",
-      "Upsample", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin",
-      "ReduceL2", "DepthToSpace", "SpaceToDepth", "Where", NULL};
+  char wanted[64];
   if (*node->op->domain) return false;
-  for (uint32_t i = 0; names[i]; i++)
-    if (strcmp(node->op->name, names[i]) == 0) return true;
-  return false;
+  int len = snprintf(wanted, sizeof wanted, " %s ", node->op->name);
+  return len < (int)sizeof wanted && strstr(computing, wanted);
 }
 
 static bool new_twin(half_pass *h, mf_value_id id, mf_value_id *twin) {
@@ -59,7 +67,8 @@ static bool converted_constant(half_pass *h, mf_value_id id, mf_value_id *twin) 
   mf_tensor t = *mf_edit_tensor(&h->e, id);
   if (!mf_edit_constant(&h->e, MF_FLOAT, t.rank, t.dims, twin) || !grow_twins(h)) return false;
   float *to = mf_edit_tensor(&h->e, *twin)->data;
-  for (int64_t i = 0; i < mf_tensor_count(&t); i++) to[i] = mf_half_to_float(((const uint16_t *)t.data)[i]);
+  for (int64_t i = 0; i < mf_tensor_count(&t); i++)
+    to[i] = mf_half_to_float(((const uint16_t *)t.data)[i]);
   h->twins[id] = *twin;
   return true;
 }
@@ -93,7 +102,9 @@ static bool widen(half_pass *h, mf_node *node) {
   if (!mf_edit_copy(&h->e, node, inputs, outputs)) return false;
   mf_edit_kill(&h->e, node);
   for (uint32_t i = 0; i < node->n_outputs; i++)
-    if (node->outputs[i] != MF_NO_VALUE && h->e.values[node->outputs[i]].captured && !materialise(h, node->outputs[i])) return false;
+    if (node->outputs[i] != MF_NO_VALUE && h->e.values[node->outputs[i]].captured &&
+        !materialise(h, node->outputs[i]))
+      return false;
   return true;
 }
 
@@ -102,9 +113,11 @@ static bool visit(half_pass *h, mf_node *node) {
   for (uint32_t i = 0; i < node->n_inputs; i++) any |= is_half(h, node->inputs[i]);
   if (any && computes(node)) return widen(h, node);
   // A Cast to float32 of something that is float32 already.
-  if (mf_edit_is(node, "", "Cast") && is_half(h, node->inputs[0]) && h->pending[node->inputs[0]] && mf_edit_int(node, "to", 0) == MF_FLOAT) {
+  if (mf_edit_is(node, "", "Cast") && is_half(h, node->inputs[0]) && h->pending[node->inputs[0]] &&
+      mf_edit_int(node, "to", 0) == MF_FLOAT) {
     mf_edit_kill(&h->e, node);
-    return mf_edit_add(&h->e, "", "Identity", 13, node->name, &h->twins[node->inputs[0]], 1, &node->outputs[0], 1) != NULL;
+    return mf_edit_add(&h->e, "", "Identity", 13, node->name, &h->twins[node->inputs[0]], 1,
+                       &node->outputs[0], 1) != NULL;
   }
   for (uint32_t i = 0; i < node->n_inputs; i++)
     if (!materialise(h, node->inputs[i])) return false;

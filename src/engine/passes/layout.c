@@ -1,12 +1,15 @@
-// Channels-last: convolutions and pools work on [N, spatial..., C] images here, models state them as [N, C, spatial...]. Walking
-// forward, a value that was made channels-last has a twin in that layout; operators that do not care about layout work on twins, too
-// (layout_ops.c), and a Transpose is inserted only where somebody needs the model's own layout.
+// Channels-last: convolutions and pools work on [N, spatial..., C] images here, models state them
+// as [N, C, spatial...]. Walking forward, a value that was made channels-last has a twin in that
+// layout; operators that do not care about layout work on twins, too (layout_ops.c), and a
+// Transpose is inserted only where somebody needs the model's own layout.
 #include "layout.h"
 
 #include <math.h>
 
 // ---- twins ----
-bool mf_layout_has(const mf_layout_pass *l, mf_value_id id) { return id != MF_NO_VALUE && id < l->capacity && l->twins[id] != MF_NO_VALUE; }
+bool mf_layout_has(const mf_layout_pass *l, mf_value_id id) {
+  return id != MF_NO_VALUE && id < l->capacity && l->twins[id] != MF_NO_VALUE;
+}
 
 static bool grow_twins(mf_layout_pass *l) {
   uint32_t wanted = l->e.graph->n_values;
@@ -28,7 +31,8 @@ static bool grow_twins(mf_layout_pass *l) {
 void mf_layout_permute(const mf_tensor *from, bool to_last, mf_tensor *to) {
   *to = *from;
   to->data = NULL;
-  for (uint32_t i = 1; i < from->rank; i++) to->dims[i] = from->dims[mf_layout_source(i, from->rank, to_last)];
+  for (uint32_t i = 1; i < from->rank; i++)
+    to->dims[i] = from->dims[mf_layout_source(i, from->rank, to_last)];
 }
 
 bool mf_layout_new_twin(mf_layout_pass *l, mf_value_id id, mf_value_id *twin) {
@@ -40,7 +44,8 @@ bool mf_layout_new_twin(mf_layout_pass *l, mf_value_id id, mf_value_id *twin) {
   return true;
 }
 
-// Moving channels is no movement at all where they, or all the rest, are 1: then a Reshape does, which costs nothing.
+// Moving channels is no movement at all where they, or all the rest, are 1: then a Reshape does,
+// which costs nothing.
 static bool as_reshape(mf_layout_pass *l, mf_value_id from, mf_value_id to, bool *done) {
   mf_tensor t = *mf_edit_tensor(&l->e, to);
   bool ones_only = true;
@@ -54,7 +59,8 @@ static bool as_reshape(mf_layout_pass *l, mf_value_id from, mf_value_id to, bool
   t.dims[0] = t.dims[0] == MF_DIM_UNKNOWN ? 0 : t.dims[0];  // 0: as it was
   *done = true;
   return mf_edit_ints(&l->e, t.dims, t.rank, &shape) &&
-         mf_edit_add(&l->e, "", "Reshape", 13, (mf_str){NULL, 0}, (mf_value_id[]){from, shape}, 2, &to, 1);
+         mf_edit_add(&l->e, "", "Reshape", 13, (mf_str){NULL, 0}, (mf_value_id[]){from, shape}, 2,
+                     &to, 1);
 }
 
 static bool move(mf_layout_pass *l, mf_value_id from, mf_value_id to, bool to_last) {
@@ -94,14 +100,18 @@ bool mf_layout_is_image(const mf_layout_pass *l, mf_value_id id) {
 }
 
 // ---- windows ----
-enum { MOST = 1 << 20 };  // larger numbers in a window are left to the general kernels: here sizes are computed without fear of overflow
+enum {
+  MOST = 1 << 20
+};  // larger numbers in a window are left to the general kernels: here sizes are computed without
+    // fear of overflow
 
 typedef struct window {
   uint32_t n;
   int64_t kernel[2], strides[2], pads[4], dilations[2];
 } window;
 
-static void ints_or(const mf_node *node, const char *name, uint32_t n, int64_t fallback, int64_t *out) {
+static void ints_or(const mf_node *node, const char *name, uint32_t n, int64_t fallback,
+                    int64_t *out) {
   const int64_t *values;
   uint32_t count;
   bool there = mf_edit_ints_of(node, name, &values, &count) && count == n;
@@ -112,7 +122,8 @@ static bool same_padding(window *w, const mf_tensor *x, bool upper) {
   for (uint32_t i = 0; i < w->n; i++) {
     int64_t in = x->dims[2 + i], stride = w->strides[i];
     if (in == MF_DIM_UNKNOWN) return false;
-    int64_t total = ((in + stride - 1) / stride - 1) * stride + w->dilations[i] * (w->kernel[i] - 1) + 1 - in;
+    int64_t total =
+        ((in + stride - 1) / stride - 1) * stride + w->dilations[i] * (w->kernel[i] - 1) + 1 - in;
     if (total < 0) total = 0;
     w->pads[i] = upper ? total / 2 : total - total / 2;
     w->pads[w->n + i] = total - w->pads[i];
@@ -121,20 +132,26 @@ static bool same_padding(window *w, const mf_tensor *x, bool upper) {
 }
 
 // weights: the kernel's dimensions where the attribute is absent, or NULL.
-static bool read_window(const mf_node *node, const mf_tensor *x, const int64_t *weights, window *w) {
+static bool read_window(const mf_node *node, const mf_tensor *x, const int64_t *weights,
+                        window *w) {
   const int64_t *kernel;
   uint32_t n;
   w->n = x->rank - 2;
-  if (mf_edit_ints_of(node, "kernel_shape", &kernel, &n) && n == w->n) memcpy(w->kernel, kernel, n * sizeof *kernel);
-  else if (weights) memcpy(w->kernel, weights, w->n * sizeof *weights);
-  else return false;
+  if (mf_edit_ints_of(node, "kernel_shape", &kernel, &n) && n == w->n)
+    memcpy(w->kernel, kernel, n * sizeof *kernel);
+  else if (weights)
+    memcpy(w->kernel, weights, w->n * sizeof *weights);
+  else
+    return false;
   ints_or(node, "strides", w->n, 1, w->strides);
   ints_or(node, "dilations", w->n, 1, w->dilations);
   ints_or(node, "pads", 2 * w->n, 0, w->pads);
   for (uint32_t i = 0; i < 2 * w->n; i++)
     if (w->pads[i] < 0 || w->pads[i] > MOST) return false;
   for (uint32_t i = 0; i < w->n; i++)
-    if (w->kernel[i] < 1 || w->kernel[i] > MOST || w->strides[i] < 1 || w->strides[i] > MOST || w->dilations[i] < 1 || w->dilations[i] > MOST) return false;
+    if (w->kernel[i] < 1 || w->kernel[i] > MOST || w->strides[i] < 1 || w->strides[i] > MOST ||
+        w->dilations[i] < 1 || w->dilations[i] > MOST)
+      return false;
   if (mf_edit_text_is(node, "auto_pad", "SAME_UPPER")) return same_padding(w, x, true);
   if (mf_edit_text_is(node, "auto_pad", "SAME_LOWER")) return same_padding(w, x, false);
   if (mf_edit_text_is(node, "auto_pad", "VALID")) memset(w->pads, 0, sizeof w->pads);
@@ -142,8 +159,10 @@ static bool read_window(const mf_node *node, const mf_tensor *x, const int64_t *
 }
 
 static bool set_window(mf_layout_pass *l, mf_node *node, const window *w) {
-  return mf_edit_set_ints(&l->e, node, "kernel_shape", w->kernel, w->n) && mf_edit_set_ints(&l->e, node, "strides", w->strides, w->n) &&
-         mf_edit_set_ints(&l->e, node, "pads", w->pads, 2 * w->n) && mf_edit_set_ints(&l->e, node, "dilations", w->dilations, w->n);
+  return mf_edit_set_ints(&l->e, node, "kernel_shape", w->kernel, w->n) &&
+         mf_edit_set_ints(&l->e, node, "strides", w->strides, w->n) &&
+         mf_edit_set_ints(&l->e, node, "pads", w->pads, 2 * w->n) &&
+         mf_edit_set_ints(&l->e, node, "dilations", w->dilations, w->n);
 }
 
 // A convolution's input and output have as many dimensions as its weights, known or not.
@@ -159,22 +178,27 @@ static void learn_rank(mf_layout_pass *l, const mf_node *node) {
 
 static bool convolution(mf_layout_pass *l, mf_node *node, bool transposed, bool *done) {
   learn_rank(l, node);
-  const mf_tensor *x = mf_edit_tensor(&l->e, node->inputs[0]), *w = mf_edit_tensor(&l->e, node->inputs[1]);
+  const mf_tensor *x = mf_edit_tensor(&l->e, node->inputs[0]),
+                  *w = mf_edit_tensor(&l->e, node->inputs[1]);
   mf_value_id inputs[3] = {MF_NO_VALUE, node->inputs[1], mf_edit_input(node, 2)}, out;
   const int64_t *sizes;
   uint32_t n_sizes;
   window win;
   *done = false;
-  if (!mf_layout_is_image(l, node->inputs[0]) || x->type != MF_FLOAT || w->type != MF_FLOAT || !w->data || w->rank != x->rank ||
-      !read_window(node, x, w->dims + 2, &win))
+  if (!mf_layout_is_image(l, node->inputs[0]) || x->type != MF_FLOAT || w->type != MF_FLOAT ||
+      !w->data || w->rank != x->rank || !read_window(node, x, w->dims + 2, &win))
     return true;
-  int64_t group = mf_edit_int(node, "group", 1), channels = transposed ? w->dims[1] * group : w->dims[0];
+  int64_t group = mf_edit_int(node, "group", 1),
+          channels = transposed ? w->dims[1] * group : w->dims[0];
   if (transposed && mf_edit_ints_of(node, "output_shape", &sizes, &n_sizes) && n_sizes) return true;
   int64_t input_channels = transposed ? w->dims[0] : w->dims[1] * group;
   if (x->dims[1] != input_channels && x->dims[1] != MF_DIM_UNKNOWN) return true;
   *done = true;
-  if (!mf_layout_want(l, node->inputs[0], &inputs[0]) || !mf_layout_new_twin(l, node->outputs[0], &out)) return false;
-  mf_node *made = mf_edit_add(&l->e, "mayfly", node->op->name, 1, node->name, inputs, inputs[2] == MF_NO_VALUE ? 2 : 3, &out, 1);
+  if (!mf_layout_want(l, node->inputs[0], &inputs[0]) ||
+      !mf_layout_new_twin(l, node->outputs[0], &out))
+    return false;
+  mf_node *made = mf_edit_add(&l->e, "mayfly", node->op->name, 1, node->name, inputs,
+                              inputs[2] == MF_NO_VALUE ? 2 : 3, &out, 1);
   if (!made || !set_window(l, made, &win)) return false;
   mf_edit_set_int(made, "group", group);
   mf_edit_set_int(made, "channels", channels);
@@ -190,20 +214,26 @@ static bool pool(mf_layout_pass *l, mf_node *node, bool *done) {
   window win;
   *done = false;
   bool indices = node->n_outputs > 1 && node->outputs[1] != MF_NO_VALUE;
-  if (!mf_layout_has(l, node->inputs[0]) || x->type != MF_FLOAT || indices || !read_window(node, x, NULL, &win)) return true;
+  if (!mf_layout_has(l, node->inputs[0]) || x->type != MF_FLOAT || indices ||
+      !read_window(node, x, NULL, &win))
+    return true;
   *done = true;
-  if (!mf_layout_want(l, node->inputs[0], &in) || !mf_layout_new_twin(l, node->outputs[0], &out)) return false;
+  if (!mf_layout_want(l, node->inputs[0], &in) || !mf_layout_new_twin(l, node->outputs[0], &out))
+    return false;
   mf_node *made = mf_edit_add(&l->e, "mayfly", node->op->name, 1, node->name, &in, 1, &out, 1);
   if (!made || !set_window(l, made, &win)) return false;
   mf_edit_set_int(made, "ceil_mode", mf_edit_int(node, "ceil_mode", 0));
-  if (mf_edit_is(made, "mayfly", "AveragePool")) mf_edit_set_int(made, "count_include_pad", mf_edit_int(node, "count_include_pad", 0));
+  if (mf_edit_is(made, "mayfly", "AveragePool"))
+    mf_edit_set_int(made, "count_include_pad", mf_edit_int(node, "count_include_pad", 0));
   return true;
 }
 
 static bool global_pool(mf_layout_pass *l, mf_node *node, bool *done) {
   mf_value_id in, out;
   *done = false;
-  if (!mf_layout_has(l, node->inputs[0]) || mf_edit_tensor(&l->e, node->inputs[0])->type != MF_FLOAT) return true;
+  if (!mf_layout_has(l, node->inputs[0]) ||
+      mf_edit_tensor(&l->e, node->inputs[0])->type != MF_FLOAT)
+    return true;
   *done = true;
   return mf_layout_want(l, node->inputs[0], &in) && mf_layout_new_twin(l, node->outputs[0], &out) &&
          mf_edit_add(&l->e, "mayfly", "GlobalAveragePool", 1, node->name, &in, 1, &out, 1);
@@ -211,16 +241,23 @@ static bool global_pool(mf_layout_pass *l, mf_node *node, bool *done) {
 
 static bool visit(mf_layout_pass *l, mf_node *node) {
   bool done = false, right = true;
-  if (mf_edit_is(node, "", "Conv")) right = convolution(l, node, false, &done);
-  else if (mf_edit_is(node, "", "ConvTranspose")) right = convolution(l, node, true, &done);
-  else if (mf_edit_is(node, "", "MaxPool") || mf_edit_is(node, "", "AveragePool")) right = pool(l, node, &done);
-  else if (mf_edit_is(node, "", "GlobalAveragePool")) right = global_pool(l, node, &done);
-  else right = mf_layout_agnostic(l, node, &done);
+  if (mf_edit_is(node, "", "Conv"))
+    right = convolution(l, node, false, &done);
+  else if (mf_edit_is(node, "", "ConvTranspose"))
+    right = convolution(l, node, true, &done);
+  else if (mf_edit_is(node, "", "MaxPool") || mf_edit_is(node, "", "AveragePool"))
+    right = pool(l, node, &done);
+  else if (mf_edit_is(node, "", "GlobalAveragePool"))
+    right = global_pool(l, node, &done);
+  else
+    right = mf_layout_agnostic(l, node, &done);
   if (!right) return false;
   if (!done) return mf_layout_keep(l, node);
   mf_edit_kill(&l->e, node);
   for (uint32_t i = 0; i < node->n_outputs; i++)  // others see it: it cannot wait
-    if (node->outputs[i] != MF_NO_VALUE && l->e.values[node->outputs[i]].captured && !materialise(l, node->outputs[i])) return false;
+    if (node->outputs[i] != MF_NO_VALUE && l->e.values[node->outputs[i]].captured &&
+        !materialise(l, node->outputs[i]))
+      return false;
   return true;
 }
 

@@ -1,9 +1,10 @@
-// MatMul and Gemm with a constant right-hand side become mayfly.MatMul, whose matrix is packed at compile time; an Add of a constant
-// row behind it becomes its bias.
+// MatMul and Gemm with a constant right-hand side become mayfly.MatMul, whose matrix is packed at
+// compile time; an Add of a constant row behind it becomes its bias.
 #include "edit.h"
 
-static mf_node *add_matmul(mf_edit *e, const mf_node *from, const mf_value_id *inputs, uint32_t n_inputs, mf_value_id output, int64_t k,
-                           int64_t n, bool transposed) {
+static mf_node *add_matmul(mf_edit *e, const mf_node *from, const mf_value_id *inputs,
+                           uint32_t n_inputs, mf_value_id output, int64_t k, int64_t n,
+                           bool transposed) {
   mf_node *node = mf_edit_add(e, "mayfly", "MatMul", 1, from->name, inputs, n_inputs, &output, 1);
   if (!node) return NULL;
   mf_edit_set_int(node, "rows", k);
@@ -14,12 +15,14 @@ static mf_node *add_matmul(mf_edit *e, const mf_node *from, const mf_value_id *i
 
 static bool is_float_matrix(const mf_edit *e, mf_value_id id) {
   const mf_tensor *t = mf_edit_tensor(e, id);
-  return mf_edit_is_constant(e, id) && t->type == MF_FLOAT && t->rank == 2 && t->dims[0] > 0 && t->dims[1] > 0;
+  return mf_edit_is_constant(e, id) && t->type == MF_FLOAT && t->rank == 2 && t->dims[0] > 0 &&
+         t->dims[1] > 0;
 }
 
 static bool matmul(mf_edit *e, mf_node *node) {
   const mf_tensor *x = mf_edit_tensor(e, node->inputs[0]);
-  if (!is_float_matrix(e, node->inputs[1]) || x->type != MF_FLOAT || x->data || x->rank == MF_RANK_UNKNOWN || x->rank < 2)
+  if (!is_float_matrix(e, node->inputs[1]) || x->type != MF_FLOAT || x->data ||
+      x->rank == MF_RANK_UNKNOWN || x->rank < 2)
     return mf_edit_keep(e, node);
   const mf_tensor *w = mf_edit_tensor(e, node->inputs[1]);
   int64_t k = w->dims[0], n = w->dims[1];
@@ -49,8 +52,9 @@ static bool gemm(mf_edit *e, mf_node *node) {
   const mf_tensor *x = mf_edit_tensor(e, node->inputs[0]);
   mf_value_id c = mf_edit_input(node, 2);
   bool transposed = mf_edit_int(node, "transB", 0) != 0;
-  if (!is_float_matrix(e, node->inputs[1]) || x->type != MF_FLOAT || x->data || x->rank != 2 || mf_edit_int(node, "transA", 0) ||
-      mf_edit_float(node, "alpha", 1) != 1.0f || (c != MF_NO_VALUE && mf_edit_float(node, "beta", 1) != 1.0f))
+  if (!is_float_matrix(e, node->inputs[1]) || x->type != MF_FLOAT || x->data || x->rank != 2 ||
+      mf_edit_int(node, "transA", 0) || mf_edit_float(node, "alpha", 1) != 1.0f ||
+      (c != MF_NO_VALUE && mf_edit_float(node, "beta", 1) != 1.0f))
     return mf_edit_keep(e, node);
   const mf_tensor *w = mf_edit_tensor(e, node->inputs[1]);
   int64_t k = w->dims[transposed ? 1 : 0], n = w->dims[transposed ? 0 : 1];
@@ -66,7 +70,9 @@ static bool bias(mf_edit *e, mf_node *node) {
     mf_value_id row = node->inputs[1 - at], vector;
     if (!product || product->n_inputs != 2) continue;
     int64_t n = mf_edit_int(product, "columns", 0);
-    if (!is_row(e, row, n) || mf_edit_tensor(e, row)->rank > mf_edit_tensor(e, product->inputs[0])->rank) continue;
+    if (!is_row(e, row, n) ||
+        mf_edit_tensor(e, row)->rank > mf_edit_tensor(e, product->inputs[0])->rank)
+      continue;
     if (!as_vector(e, row, &vector)) return false;
     mf_value_id inputs[3] = {product->inputs[0], product->inputs[1], vector};
     int64_t k = mf_edit_int(product, "rows", 0);

@@ -1,5 +1,5 @@
-// Which dimensions are equal though nobody knows how large: a symbol for each dimension of each value, the same where the operators
-// guarantee the same length for every input.
+// Which dimensions are equal though nobody knows how large: a symbol for each dimension of each
+// value, the same where the operators guarantee the same length for every input.
 #ifndef MF_ENGINE_PASSES_SYMBOLS_H
 #define MF_ENGINE_PASSES_SYMBOLS_H
 

@@ -1,4 +1,5 @@
-// How to make a random call for each fast kernel: one maker for each line of kernels.def, so that a kernel without one fails the test.
+// How to make a random call for each fast kernel: one maker for each line of kernels.def, so that a
+// kernel without one fails the test.
 #include <math.h>
 
 #include "engine/kernels/activation.h"
@@ -15,7 +16,8 @@ static void random_activation(trial *t) {
   trial_float(t, "shift", random_chance(50) ? 0 : 0.25f);
 }
 
-// Kernel, strides, dilations, pads and an input [N, spatial..., channels] that is large enough for one output.
+// Kernel, strides, dilations, pads and an input [N, spatial..., channels] that is large enough for
+// one output.
 static void random_window(trial *t, int64_t channels, int64_t most_kernel, bool pads_below_kernel) {
   uint32_t n = (uint32_t)random_int(1, 2);
   int64_t kernel[2], strides[2], dilations[2], pads[4], dims[4] = {random_int(1, 2)};
@@ -23,7 +25,8 @@ static void random_window(trial *t, int64_t channels, int64_t most_kernel, bool 
     kernel[i] = random_int(1, most_kernel);
     strides[i] = random_int(1, 3);
     dilations[i] = random_chance(25) ? 2 : 1;
-    int64_t reach = dilations[i] * (kernel[i] - 1) + 1, most = pads_below_kernel ? kernel[i] - 1 : 3;
+    int64_t reach = dilations[i] * (kernel[i] - 1) + 1,
+            most = pads_below_kernel ? kernel[i] - 1 : 3;
     pads[i] = random_chance(40) ? 0 : random_int(0, most);
     pads[n + i] = random_chance(40) ? 0 : random_int(0, most);
     int64_t least = reach - pads[i] - pads[n + i];
@@ -50,10 +53,13 @@ static void weights_and_bias(trial *t, int64_t first, int64_t second, int64_t ch
   trial_int(t, "input_channels", t->inputs[0].dims[n + 1]);
 }
 
-static int64_t random_size(int64_t most) { return random_chance(20) ? random_int(1, 5) : random_int(1, most); }
+static int64_t random_size(int64_t most) {
+  return random_chance(20) ? random_int(1, 5) : random_int(1, most);
+}
 
 static void make_conv(trial *t) {
-  int64_t group = random_chance(70) ? 1 : random_int(2, 4), icg = random_size(40), ocg = random_size(80);
+  int64_t group = random_chance(70) ? 1 : random_int(2, 4), icg = random_size(40),
+          ocg = random_size(80);
   random_window(t, group * icg, random_chance(40) ? 1 : 4, false);
   trial_int(t, "group", group);
   weights_and_bias(t, group * ocg, icg, group * ocg);
@@ -62,7 +68,11 @@ static void make_conv(trial *t) {
     const mf_tensor *inputs[2] = {&t->inputs[0], &t->inputs[1]};
     mf_tensor out = {.rank = MF_RANK_UNKNOWN};
     mf_error err;
-    mf_shape_call call = {.inputs = inputs, .n_inputs = 2, .outputs = &out, .n_outputs = 1, .attributes = {0, t->attributes, t->op->n_attributes}};
+    mf_shape_call call = {.inputs = inputs,
+                          .n_inputs = 2,
+                          .outputs = &out,
+                          .n_outputs = 1,
+                          .attributes = {0, t->attributes, t->op->n_attributes}};
     if (t->op->shape(&call, &err)) trial_input(t, 3, MF_FLOAT, out.rank, out.dims);
   }
 }
@@ -78,7 +88,8 @@ static void make_depthwise(trial *t) {
 static void make_conv_transpose(trial *t) {
   int64_t ic = random_size(20), oc = random_size(20);
   random_window(t, ic, 3, true);
-  for (uint32_t i = 0; i < spatial_rank(t); i++)  // pads beyond the window would leave nothing of a small input
+  for (uint32_t i = 0; i < spatial_rank(t);
+       i++)  // pads beyond the window would leave nothing of a small input
     if (t->inputs[0].dims[1 + i] < 3) trial_ints(t, "pads", (int64_t[4]){0}, 2 * spatial_rank(t));
   weights_and_bias(t, ic, oc, oc);
   random_activation(t);
@@ -98,7 +109,8 @@ static void make_global_pool(trial *t) {
 }
 
 static void make_matmul(trial *t) {
-  int64_t m = random_size(30), k = random_size(200), n = random_size(150), transposed = random_int(0, 1);
+  int64_t m = random_size(30), k = random_size(200), n = random_size(150),
+          transposed = random_int(0, 1);
   trial_input(t, 0, MF_FLOAT, 3, (int64_t[]){random_int(1, 2), m, k});
   trial_input(t, 1, MF_FLOAT, 2, transposed ? (int64_t[]){n, k} : (int64_t[]){k, n});
   t->constant[1] = true;
@@ -122,7 +134,8 @@ static void make_activation(trial *t) {
 }
 
 static void make_lstm(trial *t) {
-  int64_t steps = random_int(1, 6), batch = random_int(1, 3), input = random_size(40), hidden = random_size(40), both = random_chance(40), d = both ? 2 : 1;
+  int64_t steps = random_int(1, 6), batch = random_int(1, 3), input = random_size(40),
+          hidden = random_size(40), both = random_chance(40), d = both ? 2 : 1;
   trial_input(t, 0, MF_FLOAT, 3, (int64_t[]){steps, batch, input});
   trial_input(t, 1, MF_FLOAT, 3, (int64_t[]){d, 4 * hidden, input});
   trial_input(t, 2, MF_FLOAT, 3, (int64_t[]){d, 4 * hidden, hidden});
@@ -136,7 +149,8 @@ static void make_lstm(trial *t) {
 }
 
 static void random_dims(uint32_t rank, int64_t *dims) {
-  for (uint32_t i = 0; i < rank; i++) dims[i] = random_chance(15) ? 1 : random_int(1, i + 1 == rank ? 40 : 7);
+  for (uint32_t i = 0; i < rank; i++)
+    dims[i] = random_chance(15) ? 1 : random_int(1, i + 1 == rank ? 40 : 7);
 }
 
 static void make_transpose(trial *t) {
@@ -187,9 +201,11 @@ static void make_softmax(trial *t) {
 }
 
 static void make_matmul_pairs(trial *t) {
-  int64_t batch[2] = {random_int(1, 3), random_int(1, 2)}, m = random_size(20), k = random_size(60), n = random_size(70);
+  int64_t batch[2] = {random_int(1, 3), random_int(1, 2)}, m = random_size(20), k = random_size(60),
+          n = random_size(70);
   uint32_t a_rank = (uint32_t)random_int(1, 4), b_rank = (uint32_t)random_int(1, 4);
-  int64_t a[4] = {random_chance(70) ? batch[0] : 1, batch[1], m, k}, b[4] = {batch[0], random_chance(70) ? batch[1] : 1, k, n};
+  int64_t a[4] = {random_chance(70) ? batch[0] : 1, batch[1], m, k},
+          b[4] = {batch[0], random_chance(70) ? batch[1] : 1, k, n};
   trial_input(t, 0, MF_FLOAT, a_rank, a + 4 - a_rank);
   trial_input(t, 1, MF_FLOAT, b_rank, b_rank == 1 ? &k : b + 4 - b_rank);
 }
@@ -222,7 +238,8 @@ static void make_cast_half(trial *t) {
 
 // Complete binary trees of random depth, as mayfly.Forest wants them.
 static void make_forest(trial *t) {
-  int64_t trees = random_int(1, 20), depth = random_int(0, 5), targets = random_int(1, 4), features = random_int(1, 8);
+  int64_t trees = random_int(1, 20), depth = random_int(0, 5), targets = random_int(1, 4),
+          features = random_int(1, 8);
   int64_t inner = ((int64_t)1 << depth) - 1, each = 2 * inner + 1, leaves = inner + 1;
   trial_input(t, 0, MF_FLOAT, 2, (int64_t[]){random_int(1, 20), features});
   trial_input(t, 1, MF_INT32, 2, (int64_t[]){trees * each, 4});
@@ -233,10 +250,14 @@ static void make_forest(trial *t) {
   for (int64_t n = 0; n < trees * each; n++) {
     int64_t at = n % each, first = n - at;
     bool leaf = at >= inner;
-    nodes[n] = (mf_forest_node){leaf ? NAN : random_float(-2, 2), leaf ? 0 : (uint32_t)random_int(0, features - 1),
-                                (uint32_t)(leaf ? n - 1 : first + 2 * at + 1), leaf ? (uint32_t)(first / each * leaves + at - inner) : 0};
+    nodes[n] = (mf_forest_node){leaf ? NAN : random_float(-2, 2),
+                                leaf ? 0 : (uint32_t)random_int(0, features - 1),
+                                (uint32_t)(leaf ? n - 1 : first + 2 * at + 1),
+                                leaf ? (uint32_t)(first / each * leaves + at - inner) : 0};
   }
-  for (int64_t i = 0; i < trees; i++) ((int32_t *)t->inputs[2].data)[2 * i] = (int32_t)(i * each), ((int32_t *)t->inputs[2].data)[2 * i + 1] = (int32_t)depth;
+  for (int64_t i = 0; i < trees; i++)
+    ((int32_t *)t->inputs[2].data)[2 * i] = (int32_t)(i * each),
+                                       ((int32_t *)t->inputs[2].data)[2 * i + 1] = (int32_t)depth;
   trial_int(t, "targets", targets);
   trial_int(t, "features", features);
   trial_int(t, "average", random_int(0, 1));
@@ -248,36 +269,36 @@ static void make_forest(trial *t) {
 #undef OPERATOR
 
 // MAKER(kernel, row, maker)
-#define MAKERS(MAKER)                                                               \
-  MAKER(conv_f32, mayfly_Conv, make_conv)                                           \
-  MAKER(depthwise_f32, mayfly_Conv, make_depthwise)                                 \
-  MAKER(conv_transpose_f32, mayfly_ConvTranspose, make_conv_transpose)              \
-  MAKER(max_pool_f32, mayfly_MaxPool, make_pool)                                    \
-  MAKER(average_pool_f32, mayfly_AveragePool, make_average_pool)                    \
-  MAKER(global_average_pool_f32, mayfly_GlobalAveragePool, make_global_pool)        \
-  MAKER(matmul_f32, mayfly_MatMul, make_matmul)                                      \
-  MAKER(activation_f32, mayfly_Activation, make_activation)                       \
-  MAKER(lstm_f32, LSTM, make_lstm)                                                   \
-  MAKER(transpose, Transpose, make_transpose)                                       \
-  MAKER(add_f32, Add, make_binary)                                                  \
-  MAKER(sub_f32, Sub, make_binary)                                                  \
-  MAKER(mul_f32, Mul, make_binary)                                                  \
-  MAKER(div_f32, Div, make_binary)                                                  \
-  MAKER(pow_f32, Pow, make_pow)                                                     \
-  MAKER(exp_f32, Exp, make_unary)                                                   \
-  MAKER(sqrt_f32, Sqrt, make_unary)                                                 \
-  MAKER(erf_f32, Erf, make_unary)                                                   \
-  MAKER(sigmoid_f32, Sigmoid, make_unary)                                           \
-  MAKER(tanh_f32, Tanh, make_unary)                                                 \
-  MAKER(relu_f32, Relu, make_unary)                                                 \
-  MAKER(softmax_f32, Softmax, make_softmax)                                         \
-  MAKER(softmax_rows_f32, Softmax_1, make_softmax)                                  \
-  MAKER(matmul_pairs_f32, MatMul, make_matmul_pairs)                                \
-  MAKER(reduce_sum_f32, ReduceSum1, make_reduce)                                    \
-  MAKER(reduce_mean_f32, ReduceMean1, make_reduce)                                  \
-  MAKER(reduce_max_f32, ReduceMax1, make_reduce)                                    \
-  MAKER(one_hot_f32, OneHot, make_one_hot)                                           \
-  MAKER(forest, mayfly_Forest, make_forest)                                         \
+#define MAKERS(MAKER)                                                        \
+  MAKER(conv_f32, mayfly_Conv, make_conv)                                    \
+  MAKER(depthwise_f32, mayfly_Conv, make_depthwise)                          \
+  MAKER(conv_transpose_f32, mayfly_ConvTranspose, make_conv_transpose)       \
+  MAKER(max_pool_f32, mayfly_MaxPool, make_pool)                             \
+  MAKER(average_pool_f32, mayfly_AveragePool, make_average_pool)             \
+  MAKER(global_average_pool_f32, mayfly_GlobalAveragePool, make_global_pool) \
+  MAKER(matmul_f32, mayfly_MatMul, make_matmul)                              \
+  MAKER(activation_f32, mayfly_Activation, make_activation)                  \
+  MAKER(lstm_f32, LSTM, make_lstm)                                           \
+  MAKER(transpose, Transpose, make_transpose)                                \
+  MAKER(add_f32, Add, make_binary)                                           \
+  MAKER(sub_f32, Sub, make_binary)                                           \
+  MAKER(mul_f32, Mul, make_binary)                                           \
+  MAKER(div_f32, Div, make_binary)                                           \
+  MAKER(pow_f32, Pow, make_pow)                                              \
+  MAKER(exp_f32, Exp, make_unary)                                            \
+  MAKER(sqrt_f32, Sqrt, make_unary)                                          \
+  MAKER(erf_f32, Erf, make_unary)                                            \
+  MAKER(sigmoid_f32, Sigmoid, make_unary)                                    \
+  MAKER(tanh_f32, Tanh, make_unary)                                          \
+  MAKER(relu_f32, Relu, make_unary)                                          \
+  MAKER(softmax_f32, Softmax, make_softmax)                                  \
+  MAKER(softmax_rows_f32, Softmax_1, make_softmax)                           \
+  MAKER(matmul_pairs_f32, MatMul, make_matmul_pairs)                         \
+  MAKER(reduce_sum_f32, ReduceSum1, make_reduce)                             \
+  MAKER(reduce_mean_f32, ReduceMean1, make_reduce)                           \
+  MAKER(reduce_max_f32, ReduceMax1, make_reduce)                             \
+  MAKER(one_hot_f32, OneHot, make_one_hot)                                   \
+  MAKER(forest, mayfly_Forest, make_forest)                                  \
   MAKER(cast_half, Cast, make_cast_half)
 
 trial_maker *const trial_makers[MF_FAST_COUNT] = {

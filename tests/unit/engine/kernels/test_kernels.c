@@ -1,5 +1,6 @@
-// Every fast kernel of every instruction set that this machine has, against the reference kernel of its operator, on random calls.
-// The seed is printed; MAYFLY_SEED=N runs one again, MAYFLY_TRIALS=N says how many calls a kernel gets.
+// Every fast kernel of every instruction set that this machine has, against the reference kernel of
+// its operator, on random calls. The seed is printed; MAYFLY_SEED=N runs one again, MAYFLY_TRIALS=N
+// says how many calls a kernel gets.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,14 @@ static uint64_t number_from(const char *variable, uint64_t fallback) {
 }
 
 static void start_trial(trial *t, const mf_kernel *kernel, unsigned at) {
-  *t = (trial){.op = trial_operators[at], .kernel = kernel, .n_outputs = 1, .opset = 13, .rtol = 2e-5f, .atol = 5e-5f};
-  for (uint32_t i = 0; i < t->op->n_attributes; i++) t->attributes[i] = t->op->attributes[i].fallback;
+  *t = (trial){.op = trial_operators[at],
+               .kernel = kernel,
+               .n_outputs = 1,
+               .opset = 13,
+               .rtol = 2e-5f,
+               .atol = 5e-5f};
+  for (uint32_t i = 0; i < t->op->n_attributes; i++)
+    t->attributes[i] = t->op->attributes[i].fallback;
   trial_makers[at](t);
 }
 
@@ -29,15 +36,20 @@ static void check_kernel(const mf_kernel *kernel, unsigned at, uint64_t seed, ui
     start_trial(&t, kernel, at);
     bool applied;
     const char *wrong = trial_run(&t, &applied);
-    if (wrong) fail_msg("%s, MAYFLY_SEED=%llu: %s\n  %s", kernel->name, (unsigned long long)(seed + i), wrong, trial_describe(&t));
+    if (wrong)
+      fail_msg("%s, MAYFLY_SEED=%llu: %s\n  %s", kernel->name, (unsigned long long)(seed + i),
+               wrong, trial_describe(&t));
     ran += applied;
     trial_deinit(&t);
   }
-  if (ran * 4 < trials) fail_msg("%s applied to only %llu of %llu calls", kernel->name, (unsigned long long)ran, (unsigned long long)trials);
+  if (ran * 4 < trials)
+    fail_msg("%s applied to only %llu of %llu calls", kernel->name, (unsigned long long)ran,
+             (unsigned long long)trials);
 }
 
 static void check_table(const mf_kernel *table, mf_isa isa) {
-  uint64_t seed = number_from("MAYFLY_SEED", (uint64_t)mf_now_ns() % 1000000), trials = number_from("MAYFLY_TRIALS", 200);
+  uint64_t seed = number_from("MAYFLY_SEED", (uint64_t)mf_now_ns() % 1000000),
+           trials = number_from("MAYFLY_TRIALS", 200);
   print_message("%s: seed %llu\n", mf_isa_name(isa), (unsigned long long)seed);
   for (unsigned at = 0; at < MF_FAST_COUNT; at++) check_kernel(&table[at], at, seed, trials);
 }
@@ -54,8 +66,11 @@ static void every_kernel_has_a_maker_of_calls_and_stands_in_its_row(void **state
   for (unsigned at = 0; at < MF_FAST_COUNT; at++) {
     if (!trial_makers[at]) fail_msg("no maker for %s", mf_kernels_generic[at].name);
     bool found = false;
-    for (const mf_kernel *const *k = trial_operators[at]->kernels; *k; k++) found |= *k == &mf_kernels_generic[at];
-    if (!found) fail_msg("%s is not in the row of %s", mf_kernels_generic[at].name, trial_operators[at]->name);
+    for (const mf_kernel *const *k = trial_operators[at]->kernels; *k; k++)
+      found |= *k == &mf_kernels_generic[at];
+    if (!found)
+      fail_msg("%s is not in the row of %s", mf_kernels_generic[at].name,
+               trial_operators[at]->name);
   }
 }
 

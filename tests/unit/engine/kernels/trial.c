@@ -13,8 +13,12 @@ static uint32_t next_random(void) {  // PCG (O'Neill 2014), XSH-RR
   uint32_t mixed = (uint32_t)(((old >> 18) ^ old) >> 27), turn = (uint32_t)(old >> 59);
   return mixed >> turn | mixed << (-turn & 31);
 }
-int64_t random_int(int64_t least, int64_t most) { return least + (int64_t)(next_random() % (uint32_t)(most - least + 1)); }
-float random_float(float least, float most) { return least + (most - least) * ((float)(next_random() >> 8) / 16777216.0f); }
+int64_t random_int(int64_t least, int64_t most) {
+  return least + (int64_t)(next_random() % (uint32_t)(most - least + 1));
+}
+float random_float(float least, float most) {
+  return least + (most - least) * ((float)(next_random() >> 8) / 16777216.0f);
+}
 
 static void *exactly(size_t bytes) {
   void *memory = malloc(bytes ? bytes : 1);
@@ -60,7 +64,8 @@ void trial_float(trial *t, const char *attribute, float value) {
   t->attributes[attribute_at(t, attribute)] = (mf_attribute){MF_ATTR_FLOAT, 1, {.f = value}};
 }
 void trial_text(trial *t, const char *attribute, const char *text) {
-  t->attributes[attribute_at(t, attribute)] = (mf_attribute){MF_ATTR_STRING, (uint32_t)strlen(text), {.offset = (uint64_t)(uintptr_t)text}};
+  t->attributes[attribute_at(t, attribute)] =
+      (mf_attribute){MF_ATTR_STRING, (uint32_t)strlen(text), {.offset = (uint64_t)(uintptr_t)text}};
 }
 void trial_ints(trial *t, const char *attribute, const int64_t *values, uint32_t n) {
   uint32_t at = attribute_at(t, attribute);
@@ -73,12 +78,15 @@ const char *trial_describe(const trial *t) {
   char shape[128];
   int len = snprintf(text, sizeof text, "%s:%s", t->op->domain, t->op->name);
   for (uint32_t i = 0; i < t->n_inputs; i++)
-    len += snprintf(text + len, sizeof text - (size_t)len, " %s", mf_tensor_describe(&t->inputs[i], shape, sizeof shape));
+    len += snprintf(text + len, sizeof text - (size_t)len, " %s",
+                    mf_tensor_describe(&t->inputs[i], shape, sizeof shape));
   for (uint32_t i = 0; i < t->op->n_attributes; i++) {
     const mf_attribute *a = &t->attributes[i];
     len += snprintf(text + len, sizeof text - (size_t)len, " %s=", t->op->attributes[i].name);
-    if (a->type == MF_ATTR_INT) len += snprintf(text + len, sizeof text - (size_t)len, "%lld", (long long)a->i);
-    if (a->type == MF_ATTR_FLOAT) len += snprintf(text + len, sizeof text - (size_t)len, "%g", (double)a->f);
+    if (a->type == MF_ATTR_INT)
+      len += snprintf(text + len, sizeof text - (size_t)len, "%lld", (long long)a->i);
+    if (a->type == MF_ATTR_FLOAT)
+      len += snprintf(text + len, sizeof text - (size_t)len, "%g", (double)a->f);
     for (uint32_t j = 0; a->type == MF_ATTR_INTS && j < a->count; j++)
       len += snprintf(text + len, sizeof text - (size_t)len, "%lld,", (long long)t->ints[i][j]);
   }
@@ -96,7 +104,8 @@ typedef struct side {
 
 static void *alloc_temporary(mf_kernel_call *call, size_t bytes, mf_error *err) {
   side *s = call->run;
-  if (s->n_temporaries == MF_COUNT(s->temporaries)) return mf_fail(err, MF_OutOfMemory, "too many temporaries"), NULL;
+  if (s->n_temporaries == MF_COUNT(s->temporaries))
+    return mf_fail(err, MF_OutOfMemory, "too many temporaries"), NULL;
   return s->temporaries[s->n_temporaries++] = exactly(bytes);
 }
 static bool alloc_output(mf_kernel_call *call, uint32_t at, mf_error *err) {
@@ -105,19 +114,31 @@ static bool alloc_output(mf_kernel_call *call, uint32_t at, mf_error *err) {
   return true;
 }
 
-static bool run_side(const trial *t, const mf_kernel *kernel, mf_shape_call *shapes, side *s, mf_arena *arena, mf_error *err) {
+static bool run_side(const trial *t, const mf_kernel *kernel, mf_shape_call *shapes, side *s,
+                     mf_arena *arena, mf_error *err) {
   memcpy(s->inputs, shapes->inputs, sizeof s->inputs);
   for (uint32_t i = 0; i < t->n_inputs; i++)
-    if (t->constant[i] && kernel->pack && kernel->pack(shapes, i, arena, &s->packed[i])) s->inputs[i] = &s->packed[i];
+    if (t->constant[i] && kernel->pack && kernel->pack(shapes, i, arena, &s->packed[i]))
+      s->inputs[i] = &s->packed[i];
   for (uint32_t i = 0; i < t->n_outputs; i++) {
     s->outputs[i] = shapes->outputs[i];
     s->output_list[i] = &s->outputs[i];
-    if (!(t->op->flags & MF_OP_SHAPES_ITSELF)) s->outputs[i].data = exactly(bytes_of(&s->outputs[i]));
+    if (!(t->op->flags & MF_OP_SHAPES_ITSELF))
+      s->outputs[i].data = exactly(bytes_of(&s->outputs[i]));
   }
-  size_t scratch = kernel->scratch ? kernel->scratch(shapes) : 0;  // sees shapes as they were before packing
-  mf_kernel_call call = {.inputs = s->inputs, .outputs = s->output_list, .n_inputs = t->n_inputs, .n_outputs = t->n_outputs,
-                         .attributes = shapes->attributes, .opset = t->opset, .scratch = exactly(scratch), .scratch_bytes = scratch,
-                         .alloc_output = alloc_output, .alloc_temporary = alloc_temporary, .run = s};
+  size_t scratch =
+      kernel->scratch ? kernel->scratch(shapes) : 0;  // sees shapes as they were before packing
+  mf_kernel_call call = {.inputs = s->inputs,
+                         .outputs = s->output_list,
+                         .n_inputs = t->n_inputs,
+                         .n_outputs = t->n_outputs,
+                         .attributes = shapes->attributes,
+                         .opset = t->opset,
+                         .scratch = exactly(scratch),
+                         .scratch_bytes = scratch,
+                         .alloc_output = alloc_output,
+                         .alloc_temporary = alloc_temporary,
+                         .run = s};
   bool done = kernel->run(&call, err);
   free(call.scratch);
   return done;
@@ -142,10 +163,13 @@ static double element(const mf_tensor *t, int64_t i) {
 
 static const char *compare(const trial *t, const mf_tensor *fast, const mf_tensor *reference) {
   static char text[256];
-  if (!mf_tensor_same_shape(fast, reference) || fast->type != reference->type) return "shapes differ";
+  if (!mf_tensor_same_shape(fast, reference) || fast->type != reference->type)
+    return "shapes differ";
   for (int64_t i = 0; i < mf_tensor_count(fast); i++) {
     double a = element(fast, i), b = element(reference, i);
-    if ((isnan(a) && isnan(b)) || a == b || fabs(a - b) <= (double)t->atol + (double)t->rtol * fabs(b)) continue;
+    if ((isnan(a) && isnan(b)) || a == b ||
+        fabs(a - b) <= (double)t->atol + (double)t->rtol * fabs(b))
+      continue;
     snprintf(text, sizeof text, "element %lld is %.9g, expected %.9g", (long long)i, a, b);
     return text;
   }
@@ -164,7 +188,11 @@ const char *trial_run(trial *t, bool *ran) {
   mf_tensor outputs[TRIAL_OUTPUTS] = {0};
   for (uint32_t i = 0; i < t->n_inputs; i++) inputs[i] = t->inputs[i].type ? &t->inputs[i] : NULL;
   for (uint32_t i = 0; i < t->n_outputs; i++) outputs[i].rank = MF_RANK_UNKNOWN;
-  mf_shape_call shapes = {.inputs = inputs, .n_inputs = t->n_inputs, .outputs = outputs, .n_outputs = t->n_outputs, .opset = t->opset,
+  mf_shape_call shapes = {.inputs = inputs,
+                          .n_inputs = t->n_inputs,
+                          .outputs = outputs,
+                          .n_outputs = t->n_outputs,
+                          .opset = t->opset,
                           .attributes = {0, t->attributes, t->op->n_attributes}};
   *ran = false;
   if (!t->op->shape(&shapes, &err)) return err.message;
@@ -174,8 +202,11 @@ const char *trial_run(trial *t, bool *ran) {
   mf_arena arena;
   mf_arena_init(&arena, 0);
   const char *wrong = NULL;
-  if (!run_side(t, t->kernel, &shapes, &fast, &arena, &err) || !run_side(t, reference_of(t->op), &shapes, &reference, &arena, &err)) wrong = err.message;
-  for (uint32_t i = 0; i < t->n_outputs && !wrong; i++) wrong = compare(t, &fast.outputs[i], &reference.outputs[i]);
+  if (!run_side(t, t->kernel, &shapes, &fast, &arena, &err) ||
+      !run_side(t, reference_of(t->op), &shapes, &reference, &arena, &err))
+    wrong = err.message;
+  for (uint32_t i = 0; i < t->n_outputs && !wrong; i++)
+    wrong = compare(t, &fast.outputs[i], &reference.outputs[i]);
   free_side(&fast);
   free_side(&reference);
   mf_arena_deinit(&arena);
