@@ -4,7 +4,6 @@ import datetime
 import hashlib
 import json
 import os
-import pathlib
 import re
 import signal
 import socket
@@ -22,7 +21,7 @@ import botocore.credentials
 import botocore.exceptions
 import pytest
 
-from world import MAYFLY, ROLE, ROOT, Server, create, invoke, scale_model, slow_model, wait_for, zipped
+from world import MAYFLY, ROLE, Server, create, invoke, scale_model, slow_model, wait_for, zipped
 
 
 def serve(*arguments):

@@ -1,11 +1,12 @@
 """What the end-to-end tests share: a server in a directory of its own on a free port, boto3 and aws-cli for it, and small models."""
+import atexit
 import contextlib
 import io
 import json
 import os
 import pathlib
+import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -37,6 +38,7 @@ def wait_for(condition, seconds=20, what="a condition"):
 class Server:
     def __init__(self, *options, data=None, prefix=(), environment=None):
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="mayfly-e2e-"))
+        atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)  # at the end: a test may stop and start a server
         self.data = pathlib.Path(data) if data else self.scratch / "data"
         self.log = self.scratch / "log"
         self.start(*options, prefix=prefix, environment=environment)
