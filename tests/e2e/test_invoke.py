@@ -33,6 +33,15 @@ def test_answer_and_headers(client, scale):
     assert re.fullmatch(UUID, headers["x-amzn-requestid"])
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0", headers["x-amzn-trace-id"])
     assert headers["content-type"] == "application/json"
+    assert int(headers["x-mayfly-plan-ns"]) > 0
+
+
+def test_the_worker_tells_its_times(client):
+    create(client, "times")
+    cold = invoke(client, "times", {"x": [[1, 2, 3, 4]]})[0]["ResponseMetadata"]["HTTPHeaders"]
+    warm = invoke(client, "times", {"x": [[1, 2, 3, 4]]})[0]["ResponseMetadata"]["HTTPHeaders"]
+    assert int(cold["x-mayfly-init-ns"]) > 0 and "x-mayfly-init-ns" not in warm
+    assert 0 < int(warm["x-mayfly-plan-ns"]) < 1e9
 
 
 def test_log_tail_of_a_cold_and_a_warm_call(client):

@@ -1,5 +1,6 @@
 // Invoke. The short way: a bare name, no query: no JSON, no database, no allocation of ours; a call's struct comes from a list of
 // used ones. Everything else (ARNs, qualifiers, wrong names) goes the way of all operations and ends here.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,14 +48,20 @@ static uint32_t trace_id(const mf_invoking *i, char out[96]) {
                             id + 19);
 }
 
+static mf_header nanoseconds(const char *name, int64_t ns, char text[24]) {
+  return (mf_header){name, {text, (size_t)snprintf(text, 24, "%" PRId64, ns)}};
+}
+
 static void answer(mf_invoking *i, mf_str log) {
-  char encoded[LOG_RESULT_BYTES], trace[96];
-  mf_header headers[6];
+  char encoded[LOG_RESULT_BYTES], trace[96], plan[24], init[24];
+  mf_header headers[8];
   uint32_t n = 0;
   headers[n++] = (mf_header){"Content-Type", MF_STR("application/json")};
   headers[n++] = (mf_header){"X-Amz-Executed-Version", MF_STR("$LATEST")};
   headers[n++] = (mf_header){"X-Amzn-Trace-Id", {trace, trace_id(i, trace)}};
   headers[n++] = (mf_header){"X-Amzn-Remapped-Content-Length", MF_STR("0")};
+  headers[n++] = nanoseconds("x-mayfly-plan-ns", i->call.plan_ns, plan);
+  if (i->call.cold) headers[n++] = nanoseconds("x-mayfly-init-ns", i->call.init_ns, init);
   if (i->call.function_error) headers[n++] = (mf_header){"X-Amz-Function-Error", mf_str_from(i->call.function_error)};
   if (i->wants_log) headers[n++] = (mf_header){"X-Amz-Log-Result", {encoded, mf_base64_encode((mf_slice){log.data, log.len}, encoded)}};
   mf_respond(i->http, 200, headers, n, i->call.response, NULL, NULL);
