@@ -24,7 +24,7 @@ async function walk() {
   const seen = {};
   const zip = fs.readFileSync(process.argv[3]);
   const created = await client.send(new CreateFunctionCommand({...name, Role: 'arn:aws:iam::000000000000:role/any', Code: {ZipFile: zip},
-    Description: 'from JavaScript', Tags: {team: 'vision'}, Environment: {Variables: {A: 'b'}}}));
+    Description: 'from JavaScript', Tags: {team: 'vision'}, Environment: {Variables: {AB: 'c'}}}));
   seen.created = {State: created.State, Version: created.Version, CodeSize: created.CodeSize, zip: zip.length};
   await waitUntilFunctionActiveV2(limits, name);
   seen.again = await failure(new CreateFunctionCommand({...name, Role: 'arn:aws:iam::000000000000:role/any', Code: {ZipFile: zip}}));

@@ -38,7 +38,7 @@ def seen(tmp_path_factory):
 def test_js_creates_and_reads_back_what_it_gave(seen):
     assert seen["created"]["State"] == "Pending" and seen["created"]["Version"] == "$LATEST"
     assert seen["created"]["CodeSize"] == seen["created"]["zip"]
-    assert seen["got"] == {"State": "Active", "Tags": {"team": "vision"}, "Environment": {"Variables": {"A": "b"}}, "Description": "from JavaScript"}
+    assert seen["got"] == {"State": "Active", "Tags": {"team": "vision"}, "Environment": {"Variables": {"AB": "c"}}, "Description": "from JavaScript"}
     assert seen["again"]["name"] == "ResourceConflictException" and seen["again"]["status"] == 409
 
 
