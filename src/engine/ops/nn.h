@@ -53,12 +53,21 @@ void mf_nn_widen(const mf_tensor *t, const mf_tensor *zero, int64_t run, int64_t
 void mf_nn_quantize(mf_tensor *out, int64_t at, float scaled, int64_t zero);
 
 // ---- kernels ----
+// Nothing to compute: no output that is wanted has an element. Dimensions beside a zero may be huge, so ask before looping over them.
+static inline bool nn_is_empty(const mf_kernel_call *call) {
+  for (uint32_t i = 0; i < call->n_outputs; ++i)
+    if (call->outputs[i] && mf_tensor_count(call->outputs[i]) != 0) return false;
+  return true;
+}
 // Runs a float kernel for inputs and outputs of which some are float16: those go through float copies.
 bool mf_nn_through_float(mf_kernel_call *call, mf_kernel_fn *kernel, mf_error *err) MF_MUST_CHECK;
 void *mf_nn_temporary(mf_kernel_call *call, int64_t count, size_t size, mf_error *err);  // checked for overflow
+// Where output 0 goes: its data, or temporary memory when nobody wants it.
+void *mf_nn_first_output(mf_kernel_call *call, int64_t count, size_t size, mf_error *err);
 // Defines `name`, which picks name_f32 or name_f64 by the type of input 0; float16 goes through name_f32.
 #define NN_FLOAT_KERNEL(name)                                                          \
   static bool name(mf_kernel_call *call, mf_error *err) {                              \
+    if (nn_is_empty(call)) return true;                                                \
     switch ((int)call->inputs[0]->type) {                                              \
       case MF_FLOAT: return name##_f32(call, err);                                     \
       case MF_DOUBLE: return name##_f64(call, err);                                    \

@@ -160,12 +160,12 @@ static void softmax(double *scores, int64_t n) {
 
 // One head of one sequence of the batch.
 static void attend(const mf_kernel_call *call, const attention *s, int64_t b, int64_t head, const float *qkv, const float *keys,
-                   const float *values, double *scores) {
+                   const float *values, double *scores, float *y) {
   const int64_t size = s->hidden / s->heads, v_size = s->v_hidden / s->heads, width = 2 * s->hidden + s->v_hidden;
   const double stated = (double)mf_attr_float(&call->attributes, SCALE), scale = stated != 0 ? stated : 1 / sqrt((double)size);
   for (int64_t i = 0; i < s->steps; ++i) {
     const float *q = qkv + (b * s->steps + i) * width + head * size;
-    float *out = (float *)call->outputs[0]->data + (b * s->steps + i) * s->v_hidden + head * v_size;
+    float *out = y + (b * s->steps + i) * s->v_hidden + head * v_size;
     for (int64_t j = 0; j < s->total; ++j) {
       double dot = 0;
       for (int64_t d = 0; d < size; ++d) dot += (double)q[d] * (double)keys[j * size + d];
@@ -189,7 +189,8 @@ static bool attention_f32(mf_kernel_call *call, mf_error *err) {
   float *qkv = mf_nn_temporary(call, s.batch * s.steps * width, sizeof *qkv, err);
   float *state = !qkv ? NULL : present ? present->data : mf_nn_temporary(call, s.total * (size + v_size), sizeof *state, err);
   double *scores = state ? mf_nn_temporary(call, s.total, sizeof *scores, err) : NULL;
-  if (!scores) return false;
+  float *y = scores ? mf_nn_first_output(call, s.batch * s.steps * s.v_hidden, sizeof *y, err) : NULL;
+  if (!y) return false;
   project(call->inputs[INPUT], call->inputs[WEIGHTS], nn_arg(call, BIAS), qkv);
   for (int64_t p = 0; p < s.batch * s.heads; ++p) {
     const int64_t b = p / s.heads, head = p % s.heads;
@@ -198,11 +199,13 @@ static bool attention_f32(mf_kernel_call *call, mf_error *err) {
     float *values = present ? keys + s.batch * s.heads * s.total * size : state + s.total * size;
     gather(&s, old, qkv, b, s.hidden + head * size, size, keys);
     gather(&s, old ? old + s.batch * s.heads * s.past * size : NULL, qkv, b, 2 * s.hidden + head * v_size, v_size, values);
-    attend(call, &s, b, head, qkv, keys, values, scores);
+    attend(call, &s, b, head, qkv, keys, values, scores, y);
   }
   return true;
 }
-static bool run_attention(mf_kernel_call *call, mf_error *err) { return mf_nn_through_float(call, attention_f32, err); }
+static bool run_attention(mf_kernel_call *call, mf_error *err) {
+  return nn_is_empty(call) || mf_nn_through_float(call, attention_f32, err);
+}
 MF_REFERENCE(ms_attention, run_attention);
 
 const mf_operator mf_op_ms_Attention = {

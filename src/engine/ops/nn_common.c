@@ -84,6 +84,10 @@ void *mf_nn_temporary(mf_kernel_call *call, int64_t count, size_t size, mf_error
   return call->alloc_temporary(call, MF_MAX(bytes, 1), err);
 }
 
+void *mf_nn_first_output(mf_kernel_call *call, int64_t count, size_t size, mf_error *err) {
+  return mf_ops_wanted(call, 0) ? call->outputs[0]->data : mf_nn_temporary(call, count, size, err);
+}
+
 enum { MAX_ARGS = 16 };
 
 static bool widen_half(mf_kernel_call *call, mf_tensor *t, bool copy, mf_error *err) {

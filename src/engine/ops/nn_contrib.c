@@ -8,7 +8,9 @@ enum { SET_REAL = 1 << MF_FLOAT | 1 << MF_FLOAT16 };
 
 // Defines `name`: float as it is, float16 through float.
 #define REAL_KERNEL(name)                                                                                               \
-  static bool name(mf_kernel_call *call, mf_error *err) { return mf_nn_through_float(call, name##_f32, err); }          \
+  static bool name(mf_kernel_call *call, mf_error *err) {                                                               \
+    return nn_is_empty(call) || mf_nn_through_float(call, name##_f32, err);                                             \
+  }                                                                                                                     \
   MF_REFERENCE(name, name);
 
 typedef struct norm_result {
@@ -64,13 +66,13 @@ static bool run_skip_norm(mf_kernel_call *call, bool centred, mf_error *err) {
   const int64_t n = x->dims[x->rank - 1], rows = mf_tensor_span(x, 0, x->rank - 1);
   const int64_t skip_rows = mf_tensor_span(call->inputs[1], 0, call->inputs[1]->rank - 1);
   const double epsilon = (double)mf_attr_float(&call->attributes, 0);
-  float *sum = mf_nn_temporary(call, n, sizeof *sum, err);
-  if (!sum) return false;
+  float *sum = mf_nn_temporary(call, n, sizeof *sum, err), *y = sum ? mf_nn_first_output(call, rows * n, sizeof *y, err) : NULL;
+  if (!y) return false;
   for (int64_t r = 0; r < rows; ++r) {
     const float *from = (const float *)x->data + r * n, *skip = (const float *)call->inputs[1]->data + r % skip_rows * n;
     for (int64_t i = 0; i < n; ++i) sum[i] = from[i] + skip[i] + (bias ? ((const float *)bias->data)[i] : 0);
     const norm_result result = normalize(sum, n, epsilon, call->inputs[2]->data, beta ? beta->data : NULL, centred,
-                                         (float *)call->outputs[0]->data + r * n);
+                                         y + r * n);
     if (mf_ops_wanted(call, 1)) ((float *)call->outputs[1]->data)[r] = result.mean;
     if (mf_ops_wanted(call, 2)) ((float *)call->outputs[2]->data)[r] = result.inverse;
     if (mf_ops_wanted(call, 3)) memcpy((float *)call->outputs[3]->data + r * n, sum, (size_t)n * sizeof *sum);
@@ -147,8 +149,8 @@ static bool embed_layer_norm_f32(mf_kernel_call *call, mf_error *err) {
   const mf_tensor *positions = nn_arg(call, POSITION_IDS);
   const int64_t batch = in[IDS]->dims[0], steps = in[IDS]->dims[1], n = in[WORDS]->dims[1];
   const double epsilon = (double)mf_attr_float(&call->attributes, 0);
-  float *sum = mf_nn_temporary(call, n, sizeof *sum, err);
-  if (!sum) return false;
+  float *sum = mf_nn_temporary(call, n, sizeof *sum, err), *y = sum ? mf_nn_first_output(call, batch * steps * n, sizeof *y, err) : NULL;
+  if (!y) return false;
   count_words(call, batch, steps);
   for (int64_t at = 0; at < batch * steps; ++at) {
     const int64_t from = positions && positions->dims[0] == 1 ? at % steps : at;
@@ -158,7 +160,7 @@ static bool embed_layer_norm_f32(mf_kernel_call *call, mf_error *err) {
         !add_row(in[POSITIONS], position, "position id", sum, err) ||
         (in[SEGMENT_IDS] && !add_row(in[SEGMENTS], ((const int32_t *)in[SEGMENT_IDS]->data)[at], "segment id", sum, err)))
       return false;
-    normalize(sum, n, epsilon, in[GAMMA]->data, in[BETA]->data, true, (float *)call->outputs[0]->data + at * n);
+    normalize(sum, n, epsilon, in[GAMMA]->data, in[BETA]->data, true, y + at * n);
     if (mf_ops_wanted(call, 2)) memcpy((float *)call->outputs[2]->data + at * n, sum, (size_t)n * sizeof *sum);
   }
   return true;

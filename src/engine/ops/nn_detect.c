@@ -102,7 +102,7 @@ static bool run_suppression(mf_kernel_call *call, mf_error *err) {
       !mf_ops_mul_dims(rows, 3, &room, err) || !(s.order = mf_nn_temporary(call, n, sizeof *s.order, err)) ||
       !(s.found = mf_nn_temporary(call, room, sizeof *s.found, err)))
     return false;
-  for (int64_t b = 0; s.most > 0 && b < batch; ++b)
+  for (int64_t b = 0; s.most > 0 && n > 0 && b < batch; ++b)
     for (int64_t c = 0; c < classes; ++c)
       suppress(&s, (const float *)boxes->data + b * n * 4, (const float *)scores->data + (b * classes + c) * n, b, c);
   mf_tensor *y = call->outputs[0];
@@ -222,7 +222,7 @@ static bool roi_align_f32(mf_kernel_call *call, mf_error *err) {
   return true;
 }
 
-static bool run_roi_align(mf_kernel_call *call, mf_error *err) { return mf_nn_through_float(call, roi_align_f32, err); }
+static bool run_roi_align(mf_kernel_call *call, mf_error *err) { return nn_is_empty(call) || mf_nn_through_float(call, roi_align_f32, err); }
 MF_REFERENCE(roi_align, run_roi_align);
 
 #define ROI_ALIGN_ATTRIBUTES(place)                                                                                   \

@@ -103,6 +103,7 @@ INSTANCES(DEFINE_MATMUL)
 // Defines `name`, which picks the instance for the type of input 0.
 #define MATMUL_KERNEL(name)                                                            \
   static bool name(mf_kernel_call *call, mf_error *err) {                              \
+    if (nn_is_empty(call)) return true;                                                \
     switch ((int)call->inputs[0]->type) {                                              \
       case MF_FLOAT: return name##_f32(call, err);                                     \
       case MF_DOUBLE: return name##_f64(call, err);                                    \
@@ -211,6 +212,7 @@ static bool multiply_quantized(mf_kernel_call *call, const mf_tensor *a, const m
 }
 
 static bool matmul_integer(mf_kernel_call *call, mf_error *err) {
+  if (nn_is_empty(call)) return true;
   return multiply_quantized(call, call->inputs[0], nn_arg(call, 2), call->inputs[1], nn_arg(call, 3), call->outputs[0]->data, err);
 }
 MF_REFERENCE(matmul_integer, matmul_integer);
@@ -233,6 +235,7 @@ static bool shape_qlinear_matmul(mf_shape_call *call, mf_error *err) {
 static double line_of(const mf_tensor *t, int64_t line) { return mf_ops_get_double(t, mf_tensor_count(t) > 1 ? line : 0); }
 
 static bool qlinear_matmul(mf_kernel_call *call, mf_error *err) {
+  if (nn_is_empty(call)) return true;
   const mf_tensor *const *in = call->inputs;
   mf_tensor *y = call->outputs[0];
   const int64_t count = mf_tensor_count(y);

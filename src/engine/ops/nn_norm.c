@@ -95,7 +95,9 @@ const mf_operator mf_op_BatchNormalization = {
 static bool check_suffix(const mf_shape_call *call, uint32_t at, uint32_t axis, mf_error *err) {
   const mf_tensor *t = nn_input(call, at), *x = call->inputs[0];
   if (!t || !mf_ops_rank_known(t) || !mf_ops_rank_known(x)) return true;
-  if (mf_ops_dims_known(t, 0, t->rank) && mf_tensor_count(t) == 1) return true;
+  bool one = true;  // or may turn out to be
+  for (uint32_t d = 0; d < t->rank; ++d) one &= t->dims[d] == 1 || t->dims[d] < 0;
+  if (one) return true;
   if (!nn_expect_rank(call, at, 0, x->rank - axis, err)) return false;
   for (uint32_t d = 0; d < t->rank; ++d)
     if (!mf_nn_dim(call, at, d, x->dims[x->rank - t->rank + d], "as in input 0", err)) return false;

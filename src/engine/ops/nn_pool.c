@@ -104,7 +104,8 @@ static void finish_indices(const nn_window *w, int64_t *where, int64_t count, in
     int64_t planes, in, out;                                                                                  \
     if (!pool_geometry(call, &w, &planes, &in, &out, err)) return false;                                      \
     const T *x = call->inputs[0]->data;                                                                       \
-    T *y = call->outputs[0]->data;                                                                            \
+    T *y = mf_nn_first_output(call, planes * out, sizeof *y, err);                                            \
+    if (!y) return false;                                                                                     \
     const mf_tensor *indices = nn_result(call, 1);                                                            \
     const bool column_major = mf_attr_int(&call->attributes, STORAGE_ORDER) != 0;                             \
     for (int64_t p = 0; p < planes; ++p) {                                                                    \
@@ -121,6 +122,7 @@ DEFINE_MAX_POOL(uint8_t, u8)
 DEFINE_MAX_POOL(int8_t, i8)
 
 static bool max_pool(mf_kernel_call *call, mf_error *err) {
+  if (nn_is_empty(call)) return true;
   switch ((int)call->inputs[0]->type) {
     case MF_FLOAT: return max_pool_f32(call, err);
     case MF_DOUBLE: return max_pool_f64(call, err);

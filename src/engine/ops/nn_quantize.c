@@ -53,7 +53,8 @@ static bool check_scale(const mf_shape_call *call, mf_error *err) {
   const int64_t block = mf_attr_int(&call->attributes, BLOCK_SIZE);
   if (block != 0 && !check_blocks(call, block, err)) return false;
   if (block == 0 && !nn_expect_rank(call, 1, 0, 1, err)) return false;
-  if (block == 0 && scale->rank == 1 && mf_ops_rank_known(x) && mf_nn_dim_of(scale, 0) != 1) {
+  const int64_t n_scales = mf_nn_dim_of(scale, 0);
+  if (block == 0 && scale->rank == 1 && mf_ops_rank_known(x) && n_scales >= 0 && n_scales != 1) {
     uint32_t axis;
     if (!mf_ops_axis(mf_attr_int(&call->attributes, AXIS), x->rank, &axis, err) ||
         !mf_nn_dim(call, 1, 0, x->dims[axis], "one for each element of the axis", err))
@@ -96,6 +97,7 @@ static bool shape_quantize(mf_shape_call *call, mf_error *err) {
 
 static bool quantize(mf_kernel_call *call, mf_error *err) {
   (void)err;
+  if (nn_is_empty(call)) return true;
   const mf_tensor *x = call->inputs[0], *scale = call->inputs[1], *zero = nn_arg(call, 2);
   const scale_map m = map_of(&call->attributes, x, scale);
   for (int64_t o = 0, at = 0; o < m.outer; ++o)
@@ -130,6 +132,7 @@ static bool shape_dequantize(mf_shape_call *call, mf_error *err) {
 
 static bool dequantize(mf_kernel_call *call, mf_error *err) {
   (void)err;
+  if (nn_is_empty(call)) return true;
   const mf_tensor *x = call->inputs[0], *scale = call->inputs[1], *zero = nn_arg(call, 2);
   const scale_map m = map_of(&call->attributes, x, scale);
   for (int64_t o = 0, at = 0; o < m.outer; ++o)

@@ -107,10 +107,10 @@ static bool use_sizes(const mf_tensor *x, plan *p, const int64_t *sizes, mf_erro
     common = i == 0 ? scale : p->policy == NOT_LARGER ? MF_MIN(common, scale) : MF_MAX(common, scale);
   }
   p->known = true;
-  for (uint32_t i = 0; p->policy != STRETCH && i < p->n_axes; ++i) {
+  for (uint32_t i = 0; p->policy != STRETCH && i < p->n_axes; ++i) p->known &= x->dims[p->axes[i]] >= 0;
+  if (!p->known || p->policy == STRETCH) return true;
+  for (uint32_t i = 0; i < p->n_axes; ++i) {
     const uint32_t d = p->axes[i];
-    p->known &= x->dims[d] >= 0;
-    if (x->dims[d] < 0) continue;
     const double out = floor((double)common * (double)x->dims[d] + 0.5);
     if (out > 1e12) return mf_fail(err, MF_TooLarge, "dimension %u would become %g", d, out);
     p->scale[d] = common;

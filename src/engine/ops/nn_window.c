@@ -4,6 +4,8 @@
 // Attributes and input dimensions beyond these are refused, so that no product below can overflow.
 #define WINDOW_LIMIT (INT64_C(1) << 30)
 #define INPUT_LIMIT (INT64_C(1) << 40)
+// Kernels walk every position of the window, padding included: a bound on how long that can take.
+#define CELLS_LIMIT (INT64_C(1) << 26)
 
 static bool read_ints(const mf_attributes *a, uint32_t at, const char *name, uint32_t n, int64_t fallback, int64_t least,
                       int64_t *out, mf_error *err) {
@@ -20,6 +22,7 @@ static bool read_ints(const mf_attributes *a, uint32_t at, const char *name, uin
 }
 
 static bool read_kernel(const mf_attributes *a, const int64_t *weights, nn_window *w, mf_error *err) {
+  int64_t cells = 1;
   const bool stated = mf_attr_has(a, NN_KERNEL_SHAPE);
   if (!stated && !weights) return mf_fail(err, MF_InvalidModel, "attribute 'kernel_shape' is missing");
   if (stated && !read_ints(a, NN_KERNEL_SHAPE, "kernel_shape", w->n, 1, 1, w->kernel, err)) return false;
@@ -31,6 +34,8 @@ static bool read_kernel(const mf_attributes *a, const int64_t *weights, nn_windo
     if (w->kernel[d] == 0 || w->kernel[d] > WINDOW_LIMIT)
       return mf_fail(err, MF_InvalidModel, "dimension %u of the kernel is %lld, expected 1 to %lld", d, (long long)w->kernel[d],
                      (long long)WINDOW_LIMIT);
+    cells *= MF_MAX(w->kernel[d], 1);
+    if (cells > CELLS_LIMIT) return mf_fail(err, MF_TooLarge, "the kernel has more than %lld cells", (long long)CELLS_LIMIT);
   }
   return true;
 }
