@@ -25,7 +25,9 @@ static int64_t out_dim(const mf_attributes *a, uint32_t n, uint32_t i, int64_t i
     return stride * (in - 1) + spatial(a, MF_NHWC_OUTPUT_PADDING, n, i, 0) + reach - before - after;
   bool ceil_mode = kind == MF_NHWC_POOL && mf_attr_int(a, MF_NHWC_CEIL) != 0;
   int64_t room = in + before + after - reach;
-  if (room < 0) return 0;
+  // A pool whose one window sticks out by less than a stride runs on what there is, as in ONNX Runtime.
+  bool plain = kind == MF_NHWC_POOL && !ceil_mode && mf_attr_int(a, MF_NHWC_COUNT_PADDING) == 0;
+  if (room < 0) return plain && room > -stride ? 1 : 0;
   int64_t out = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
   // A window that would begin in the padding behind the input does not count (ONNX, ceil_mode).
   return ceil_mode && (out - 1) * stride >= in + before ? out - 1 : out;

@@ -96,7 +96,8 @@ enum { NN_NOTSET, NN_SAME_UPPER, NN_SAME_LOWER, NN_VALID };
 // pad_end of automatic padding.
 bool mf_nn_window_read(const mf_attributes *a, const mf_tensor *x, const int64_t *weights, nn_window *w, mf_error *err) MF_MUST_CHECK;
 // Fills out, pad and pad_end of a convolution or pooling; unknown in gives unknown out.
-bool mf_nn_window_slide(nn_window *w, bool ceil_mode, mf_error *err) MF_MUST_CHECK;
+typedef enum nn_slide { NN_CONV, NN_POOL, NN_POOL_CEIL } nn_slide;
+bool mf_nn_window_slide(nn_window *w, nn_slide kind, mf_error *err) MF_MUST_CHECK;
 // The box of outputs [low, high) for which kernel position k reads inside the input; false: empty.
 bool mf_nn_window_box(const nn_window *w, const int64_t *k, int64_t *low, int64_t *high);
 // Offset in the input's plane of what output position `at` reads at kernel position k.

@@ -54,7 +54,7 @@ static bool conv_shape(mf_shape_call *call, uint32_t x_at, uint32_t k_at, mf_typ
   for (uint32_t d = 0; d < MF_MAX_RANK; ++d) kernel[d] = mf_nn_dim_of(k, d);
   nn_window w;
   if (!nn_expect_rank(call, x_at, 3, MF_MAX_RANK, err) || !nn_expect_rank(call, k_at, rank, rank, err) ||
-      !mf_nn_window_read(&call->attributes, &known, kernel + 2, &w, err) || !mf_nn_window_slide(&w, false, err) ||
+      !mf_nn_window_read(&call->attributes, &known, kernel + 2, &w, err) || !mf_nn_window_slide(&w, NN_CONV, err) ||
       !check_groups(&call->attributes, mf_nn_dim_of(&known, 1), kernel[1], kernel[0], err))
     return false;
   int64_t dims[MF_MAX_RANK] = {mf_nn_dim_of(&known, 0), kernel[0]};
@@ -71,7 +71,7 @@ static bool shape_conv(mf_shape_call *call, mf_error *err) {
 
 static bool conv_geometry(const mf_attributes *a, const mf_tensor *x, const mf_tensor *k, nn_window *w, conv_sizes *s, mf_error *err) {
   *s = (conv_sizes){x->dims[0], x->dims[1], k->dims[0], mf_attr_int(a, GROUP)};
-  return mf_nn_window_read(a, x, k->dims + 2, w, err) && mf_nn_window_slide(w, false, err);
+  return mf_nn_window_read(a, x, k->dims + 2, w, err) && mf_nn_window_slide(w, NN_CONV, err);
 }
 
 #define DEFINE_CONV(T, suffix)                                                                                       \

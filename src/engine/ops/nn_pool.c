@@ -36,6 +36,13 @@ enum { CEIL_MODE = NN_WINDOW_COUNT, STORAGE_ORDER, COUNT_INCLUDE_PAD = STORAGE_O
 
 // ---- shapes ----
 
+// NN_CONV's strict rule where a window that sticks out is not plainly the mean or maximum of what there is: count_include_pad (ONNX
+// Runtime divides by the whole kernel), LpPool, column-major indices. Such a window is then refused.
+static nn_slide slide_of(const mf_attributes *a) {
+  if (mf_attr_int(a, CEIL_MODE) != 0) return NN_POOL_CEIL;
+  return mf_attr_int(a, STORAGE_ORDER) == 0 ? NN_POOL : NN_CONV;
+}
+
 static bool pool_shape(mf_shape_call *call, mf_error *err) {
   const mf_tensor *x = call->inputs[0];
   if (!mf_ops_rank_known(x)) {
@@ -44,7 +51,7 @@ static bool pool_shape(mf_shape_call *call, mf_error *err) {
   }
   nn_window w;
   if (!mf_nn_window_read(&call->attributes, x, NULL, &w, err) ||
-      !mf_nn_window_slide(&w, mf_attr_int(&call->attributes, CEIL_MODE) != 0, err))
+      !mf_nn_window_slide(&w, slide_of(&call->attributes), err))
     return false;
   int64_t dims[MF_MAX_RANK] = {x->dims[0], x->dims[1]};
   memcpy(dims + 2, w.out, w.n * sizeof *dims);
@@ -74,7 +81,7 @@ static bool shape_global(mf_shape_call *call, mf_error *err) {
 static bool pool_geometry(const mf_kernel_call *call, nn_window *w, int64_t *planes, int64_t *in, int64_t *out, mf_error *err) {
   const mf_tensor *x = call->inputs[0];
   if (!mf_nn_window_read(&call->attributes, x, NULL, w, err) ||
-      !mf_nn_window_slide(w, mf_attr_int(&call->attributes, CEIL_MODE) != 0, err))
+      !mf_nn_window_slide(w, slide_of(&call->attributes), err))
     return false;
   *planes = x->dims[0] * x->dims[1];
   *in = mf_nn_product(w->n, w->in);

@@ -72,7 +72,8 @@ static void slide_same(nn_window *w, uint32_t d, int64_t reach) {
   w->pad_end[d] = total - w->pad[d];
 }
 
-bool mf_nn_window_slide(nn_window *w, bool ceil_mode, mf_error *err) {
+bool mf_nn_window_slide(nn_window *w, nn_slide kind, mf_error *err) {
+  const bool ceil_mode = kind == NN_POOL_CEIL;
   for (uint32_t d = 0; d < w->n; ++d) {
     w->out[d] = MF_DIM_UNKNOWN;
     if (w->in[d] < 0 || w->kernel[d] < 0) continue;
@@ -82,6 +83,10 @@ bool mf_nn_window_slide(nn_window *w, bool ceil_mode, mf_error *err) {
       continue;
     }
     const int64_t room = w->in[d] + w->pad[d] + w->pad_end[d] - reach;
+    if (kind == NN_POOL && room < 0 && room > -w->stride[d]) {
+      w->out[d] = 1;  // the one window sticks out by less than a stride: it runs on what there is, as in ONNX Runtime
+      continue;
+    }
     if (room < 0)
       return mf_fail(err, MF_InvalidModel, "the kernel spans %lld in spatial dimension %u, the padded input has only %lld",
                      (long long)reach, d, (long long)(room + reach));
