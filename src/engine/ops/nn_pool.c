@@ -95,7 +95,8 @@ static bool pool_geometry(const mf_kernel_call *call, nn_window *w, int64_t *pla
 static void finish_indices(const nn_window *w, int64_t *where, int64_t count, int64_t base, bool column_major) {
   for (int64_t i = 0; i < count; ++i) {
     int64_t rest = where[i], index = 0, at[NN_MAX_SPATIAL];
-    if (rest < 0) rest = 0;  // the window lies in the padding
+    where[i] = base;
+    if (rest < 0) continue;  // the window lies in the padding
     for (uint32_t d = w->n; d-- > 0; rest /= w->in[d]) at[d] = rest % w->in[d];
     for (uint32_t d = 0; d < w->n; ++d) {
       const uint32_t from = column_major ? w->n - 1 - d : d;
