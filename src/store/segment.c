@@ -29,9 +29,10 @@ bool mf_segment_directory(mf_str function, char *path, size_t capacity) {
 
 static bool parse_name(const char *name, mf_segment *segment) {
   int end = 0;
-  if (strlen(name) >= sizeof segment->name) return false;
+  const size_t len = strlen(name);
+  if (len >= sizeof segment->name) return false;
   if (sscanf(name, "%20" SCNu64 "-%19" SCNd64 ".log%n", &segment->position, &segment->started_ns, &end) != 2 || end == 0) return false;
-  snprintf(segment->name, sizeof segment->name, "%s", name);
+  memcpy(segment->name, name, len + 1);
   return name[end] == 0;
 }
 

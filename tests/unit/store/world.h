@@ -38,7 +38,9 @@ static inline void world_close(world *w) {
 
 static inline void world_begin(world *w) {
   memset(w, 0, sizeof *w);
-  snprintf(w->directory, sizeof w->directory, "/tmp/mf-store-XXXXXX");
+  static const char pattern[] = "/tmp/mf-store-XXXXXX";
+  _Static_assert(sizeof pattern <= sizeof w->directory, "the pattern fits");
+  memcpy(w->directory, pattern, sizeof pattern);
   assert_non_null(mkdtemp(w->directory));
   mf_arena_init(&w->arena, 0);
 }
