@@ -55,6 +55,7 @@ static noreturn void become_front(struct keeper *keeper, int socket) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  prctl(PR_SET_NAME, "mayfly-front", 0, 0, 0);
   exit(keeper->run_front(keeper->context, socket));
 }
 
