@@ -56,11 +56,8 @@ uint64_t mf_responder_bytes(const mf_image *image, uint64_t heap_bytes) {
   return bytes + (needs_tail(image) ? bytes / 7 + 65536 : 0);
 }
 
+// The instance has all that the tail leaves, static plans too: kernels may want temporary memory beyond what was planned.
 static size_t instance_bytes(const mf_image *image, size_t left) {
-  mf_image_summary summary;
-  mf_image_summarize(image, &summary);
-  if (!summary.dynamic)
-    return MF_MIN(left, (size_t)align_up((size_t)summary.arena_bytes, ALIGNMENT));
   return needs_tail(image) ? align_up(left - MF_MIN(left / 8, (size_t)MAX_TAIL), ALIGNMENT) : left;
 }
 
