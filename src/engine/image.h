@@ -9,10 +9,10 @@
 
 #define MF_IMAGE_MAGIC "\x89MAYFLY\n"
 enum {
-  MF_IMAGE_VERSION = 1,
+  MF_IMAGE_VERSION = 2,
   MF_IMAGE_ALIGNMENT = 64,
   MF_IMAGE_PAGE = 4096,                    // what big constants are aligned to
-  MF_IMAGE_HUGE = 2 * 1024 * 1024,         // what a big image's constants section, and only that, is aligned to; also "big"
+  MF_IMAGE_HUGE = 2 * 1024 * 1024,         // a big image ends at a multiple of it, so that the page cache maps all of it in huge pages
 };
 #define MF_IMAGE_ABSENT UINT32_MAX
 

@@ -40,7 +40,8 @@ static bool check_header(mf_slice bytes, mf_error *err) {
   if (h->metadata_hash != mf_image_metadata_hash(bytes.data, h->metadata_bytes))
     return mf_fail(err, MF_InvalidImage, "the image is damaged: its checksum is wrong");
   if (h->constants_offset % MF_IMAGE_ALIGNMENT || h->constants_offset < h->metadata_bytes ||
-      !within(h->constants_offset, h->constants_bytes, 0, bytes.len) || h->constants_offset + h->constants_bytes != bytes.len)
+      !within(h->constants_offset, h->constants_bytes, 0, bytes.len) ||
+      bytes.len - h->constants_offset - h->constants_bytes >= MF_IMAGE_HUGE)
     return mf_fail(err, MF_InvalidImage, "the image's constants are out of place");
   if (h->isa >= MF_ISA_COUNT) return mf_fail(err, MF_InvalidImage, "the image is for an unknown instruction set");
   if (h->isa > (uint32_t)mf_isa_of_processor())

@@ -318,9 +318,10 @@ static void place(writer *w, mf_image_header *header) {
     at += w->sections[s].len;
   }
   header->metadata_bytes = at;
-  header->constants_offset = align_to(at, w->constants_bytes >= MF_IMAGE_HUGE ? MF_IMAGE_HUGE : MF_IMAGE_ALIGNMENT);
+  header->constants_offset = align_to(at, w->constants_bytes >= MF_IMAGE_HUGE ? MF_IMAGE_PAGE : MF_IMAGE_ALIGNMENT);
   header->constants_bytes = w->constants_bytes;
-  header->file_bytes = header->constants_offset + header->constants_bytes;
+  const uint64_t end = header->constants_offset + header->constants_bytes;
+  header->file_bytes = end > MF_IMAGE_HUGE / 4 ? align_to(end, MF_IMAGE_HUGE) : end;
 }
 
 static void apply_patches(const writer *w, uint8_t *image, const mf_image_header *header) {

@@ -26,6 +26,7 @@ bool mf_mailbox_create(mf_mailbox *mailbox, int *fd, mf_error *err) {
     return mf_fail_errno(err, "cannot make a mailbox");
   if (!mf_mailbox_map(mailbox, memfd, err)) return false;
   atomic_store(&mailbox->header->request_number, 1);
+  mailbox->request[0] = mailbox->response[0] = 0;  // front's first pages are there before a call needs them
   *fd = mf_give(&memfd);
   return true;
 }

@@ -59,9 +59,20 @@ static bool is_needed_at_once(const char *name) {
   return name[0] == '\0' || strstr(name, "/libc.so") || strstr(name, "/libm.so");
 }
 
-static void touch(uintptr_t from, uintptr_t to, bool writable) {
-  if (madvise((void *)from, to - from, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) != 0 || MF_SANITIZED) return;
+static void touch(uintptr_t from, uintptr_t to, int advice) {
+  if (from >= to || madvise((void *)from, to - from, advice) != 0 || MF_SANITIZED) return;
   for (uintptr_t at = from; at < to; at += 4096) (void)*(const volatile char *)at;
+}
+
+// Where the segment at `from` becomes writable: the loader has made what it relocated (PT_GNU_RELRO) read-only again.
+static uintptr_t writable_from(const struct dl_phdr_info *info, const ElfW(Phdr) *segment, uintptr_t from) {
+  if (!(segment->p_flags & PF_W)) return UINTPTR_MAX;
+  for (int i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *part = &info->dlpi_phdr[i];
+    if (part->p_type == PT_GNU_RELRO && part->p_vaddr >= segment->p_vaddr && part->p_vaddr < segment->p_vaddr + segment->p_memsz)
+      return (info->dlpi_addr + part->p_vaddr + part->p_memsz) & ~(uintptr_t)4095;
+  }
+  return from;
 }
 
 // The program's own pages: code is shared, the few written ones would be copied during the cold start otherwise. Libraries that only
@@ -72,8 +83,10 @@ static int fault_in_program(struct dl_phdr_info *info, size_t size, void *unused
   for (int i = 0; i < info->dlpi_phnum; i++) {
     const ElfW(Phdr) *part = &info->dlpi_phdr[i];
     if (part->p_type != PT_LOAD || !(part->p_flags & PF_R)) continue;
-    const uintptr_t from = (info->dlpi_addr + part->p_vaddr) & ~(uintptr_t)4095;
-    touch(from, info->dlpi_addr + part->p_vaddr + part->p_memsz, part->p_flags & PF_W);
+    const uintptr_t from = (info->dlpi_addr + part->p_vaddr) & ~(uintptr_t)4095, to = info->dlpi_addr + part->p_vaddr + part->p_memsz;
+    const uintptr_t writable = writable_from(info, part, from);
+    touch(from, MF_MIN(writable, to), MADV_POPULATE_READ);
+    touch(writable, to, MADV_POPULATE_WRITE);
   }
   return 0;
 }
