@@ -217,6 +217,18 @@ bool mf_nn_forest_walk(const nf_forest *forest, uint32_t root, const mf_tensor *
   return true;
 }
 
+bool mf_nn_forest_is_one_score(const nf_forest *forest, int64_t classes) {
+  for (uint32_t i = 1; classes == 2 && i < forest->n_weights; ++i)
+    if (forest->targets[i] != forest->targets[0]) return false;
+  return classes == 2 && forest->n_weights > 0;
+}
+
+bool mf_nn_forest_all_positive(const nf_forest *forest) {
+  for (uint32_t i = 0; i < forest->n_weights; ++i)
+    if (nf_number(&forest->weights, i) < 0) return false;
+  return true;
+}
+
 // ---- post transforms ----
 
 double mf_nn_logistic(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }

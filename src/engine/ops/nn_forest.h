@@ -60,6 +60,9 @@ bool mf_nn_forest_build(mf_kernel_call *call, int64_t features, int64_t targets,
 // The leaf that row `row` of x (rows of `features` elements) falls into; false: the tree has a cycle.
 bool mf_nn_forest_walk(const nf_forest *forest, uint32_t root, const mf_tensor *x, int64_t row, int64_t features, const nf_node **leaf,
                        mf_error *err) MF_MUST_CHECK;
+// Two classes, and the weights of only one of them: its score stands for both.
+bool mf_nn_forest_is_one_score(const nf_forest *forest, int64_t classes);
+bool mf_nn_forest_all_positive(const nf_forest *forest);
 // In place, over the scores of one row.
 void mf_nn_forest_post(nf_post post, double *scores, int64_t n);
 double mf_nn_logistic(double x);

@@ -103,19 +103,6 @@ static bool shape_classifier(mf_shape_call *call, mf_error *err) {
   return true;
 }
 
-// Two classes, and the weights of only one of them: its score stands for both.
-static bool is_one_score(const nf_forest *forest, int64_t classes) {
-  for (uint32_t i = 1; classes == 2 && i < forest->n_weights; ++i)
-    if (forest->targets[i] != forest->targets[0]) return false;
-  return classes == 2 && forest->n_weights > 0;
-}
-
-static bool all_positive(const nf_forest *forest) {
-  for (uint32_t i = 0; i < forest->n_weights; ++i)
-    if (nf_number(&forest->weights, i) < 0) return false;
-  return true;
-}
-
 // One score, which all trees give to class `of`, in scores[0]; fills both and returns the winner. Weights that are all positive are a
 // probability, others a margin. With a base value for each class, or for weights of class 1, the other class has score zero; else
 // the score is class 1's, and class 0 gets what is complementary.
@@ -156,7 +143,7 @@ static bool classifier(mf_kernel_call *call, mf_error *err) {
   double *scores = mf_nn_temporary(call, MF_MAX(classes, 2), sizeof *scores, err);
   bool *has = scores ? mf_nn_temporary(call, MF_MAX(classes, 2), sizeof *has, err) : NULL;
   if (!has) return false;
-  const bool one = is_one_score(&forest, classes), positive = all_positive(&forest);
+  const bool one = mf_nn_forest_is_one_score(&forest, classes), positive = mf_nn_forest_all_positive(&forest);
   for (int64_t row = 0; row < rows_of(x); ++row) {
     if (!score_row(&forest, x, row, SUM, scores, has, one ? 1 : classes, err)) return false;
     const int64_t winner = one ? finish_one_score(&forest, forest.targets[0], positive, scores)

@@ -162,27 +162,114 @@ static bool regressor(mf_edit *e, mf_node *node) {
   return replace(e, node, &forest, targets, false, node->outputs[0], MF_NO_VALUE);
 }
 
-// More than two classes with whole numbers as labels (two have rules of their own).
-static bool classifier(mf_edit *e, mf_node *node) {
-  const int64_t *labels;
+typedef struct labels {
+  const int64_t *names;
   uint32_t n;
-  nf_forest forest;
-  if (mf_edit_tensor(e, node->inputs[0])->type != MF_FLOAT ||
-      !mf_edit_ints_of(node, "classlabels_int64s", &labels, &n) || n < 3 || node->n_outputs != 2 ||
-      node->outputs[0] == MF_NO_VALUE || node->outputs[1] == MF_NO_VALUE ||
-      !read_forest(e, node, n, &forest))
-    return mf_edit_keep(e, node);
-  bool numbered = true;
-  for (uint32_t i = 0; i < n; i++) numbered &= labels[i] == i;
-  mf_value_id names, winner = node->outputs[0];
+  bool numbered;  // 0, 1, …: the winner's number is its label
+} labels;
+
+static bool read_labels(const mf_node *node, labels *l) {
+  if (!mf_edit_ints_of(node, "classlabels_int64s", &l->names, &l->n)) return false;
+  l->numbered = true;
+  for (uint32_t i = 0; i < l->n; i++) l->numbered &= l->names[i] == i;
+  return true;
+}
+
+// The value that gets the winner's number: the node's own output where that is the label.
+static bool winner_of(mf_edit *e, const mf_node *node, const labels *l, mf_value_id *winner) {
   mf_tensor like = *mf_edit_tensor(e, node->outputs[0]);
-  if (!numbered && !mf_edit_value_like(e, &like, &winner)) return false;
-  if (!replace(e, node, &forest, n, true, node->outputs[1], winner)) return false;
-  if (numbered || !node->dead) return true;
-  if (!mf_edit_constant(e, MF_INT64, 1, &(int64_t){n}, &names)) return false;
-  memcpy(mf_edit_tensor(e, names)->data, labels, n * sizeof *labels);
+  *winner = node->outputs[0];
+  return l->numbered || mf_edit_value_like(e, &like, winner);
+}
+
+static bool name_winner(mf_edit *e, const mf_node *node, const labels *l, mf_value_id winner) {
+  mf_value_id names;
+  if (l->numbered) return true;
+  if (!mf_edit_constant(e, MF_INT64, 1, &(int64_t){l->n}, &names)) return false;
+  memcpy(mf_edit_tensor(e, names)->data, l->names, l->n * sizeof *l->names);
   return mf_edit_add(e, "", "Gather", 13, node->name, (mf_value_id[]){names, winner}, 2,
                      &node->outputs[0], 1) != NULL;
+}
+
+// One more node on the way; it has one output, like `like`.
+static mf_node *add_step(mf_edit *e, const mf_node *node, const char *op, const mf_value_id *inputs,
+                         uint32_t n_inputs, mf_tensor like, mf_type type, mf_value_id *out) {
+  like.type = type;
+  return mf_edit_value_like(e, &like, out)
+             ? mf_edit_add(e, "", op, 13, node->name, inputs, n_inputs, out, 1)
+             : NULL;
+}
+
+static bool add_number(mf_edit *e, float number, mf_value_id *id) {
+  if (!mf_edit_constant(e, MF_FLOAT, 0, NULL, id)) return false;
+  *(float *)mf_edit_tensor(e, *id)->data = number;
+  return true;
+}
+
+// label = score > threshold, as the number of a class: [rows, 1] to [rows].
+static bool add_one_winner(mf_edit *e, const mf_node *node, const labels *l, mf_value_id score,
+                           float threshold) {
+  mf_value_id limit, axis, above, number, winner;
+  const mf_tensor like = *mf_edit_tensor(e, score);
+  if (!add_number(e, threshold, &limit) || !mf_edit_ints(e, (int64_t[]){1}, 1, &axis) ||
+      !winner_of(e, node, l, &winner) ||
+      !add_step(e, node, "Greater", (mf_value_id[]){score, limit}, 2, like, MF_BOOL, &above))
+    return false;
+  mf_node *cast = add_step(e, node, "Cast", &above, 1, like, MF_INT64, &number);
+  if (!cast) return false;
+  mf_edit_set_int(cast, "to", MF_INT64);
+  return mf_edit_add(e, "", "Squeeze", 13, node->name, (mf_value_id[]){number, axis}, 2, &winner, 1) &&
+         name_winner(e, node, l, winner);
+}
+
+// The scores of both classes: what is complementary, and the score itself.
+static bool add_both_scores(mf_edit *e, const mf_node *node, mf_value_id score, bool probability,
+                            bool logistic) {
+  mf_value_id other, both = node->outputs[1];
+  const mf_tensor like = *mf_edit_tensor(e, score), like_both = *mf_edit_tensor(e, both);
+  mf_value_id difference[2] = {MF_NO_VALUE, score};
+  if (probability && !add_number(e, 1, &difference[0])) return false;
+  mf_node *made = probability ? add_step(e, node, "Sub", difference, 2, like, MF_FLOAT, &other)
+                              : add_step(e, node, "Neg", &score, 1, like, MF_FLOAT, &other);
+  if (!made || (logistic && !mf_edit_value_like(e, &like_both, &both))) return false;
+  mf_node *concat = mf_edit_add(e, "", "Concat", 13, node->name, (mf_value_id[]){other, score}, 2,
+                                &both, 1);
+  if (!concat) return false;
+  mf_edit_set_int(concat, "axis", 1);
+  return !logistic ||
+         mf_edit_add(e, "", "Sigmoid", 13, node->name, &both, 1, &node->outputs[1], 1);
+}
+
+// Two classes and one score, that of class 0's weights, by ONNX Runtime's rules (ops/nn_tree.c).
+static bool one_score(mf_edit *e, mf_node *node, const labels *l, nf_forest *forest) {
+  const bool positive = mf_nn_forest_all_positive(forest), logistic = forest->post == NF_LOGISTIC;
+  mf_tensor like = *mf_edit_tensor(e, node->outputs[1]);
+  mf_value_id score;
+  if (like.rank != 2) return mf_edit_keep(e, node);
+  like.dims[1] = 1;
+  forest->post = NF_NONE;  // softmax is not applied to one score
+  if (!mf_edit_value_like(e, &like, &score) ||
+      !replace(e, node, forest, 1, true, score, MF_NO_VALUE))
+    return false;
+  return !node->dead || (add_one_winner(e, node, l, score, positive ? 0.5f : 0) &&
+                         add_both_scores(e, node, score, positive && !logistic, logistic));
+}
+
+// Whole numbers as labels.
+static bool classifier(mf_edit *e, mf_node *node) {
+  labels l;
+  nf_forest forest;
+  mf_value_id winner;
+  if (mf_edit_tensor(e, node->inputs[0])->type != MF_FLOAT || !read_labels(node, &l) || l.n < 2 ||
+      node->n_outputs != 2 || node->outputs[0] == MF_NO_VALUE || node->outputs[1] == MF_NO_VALUE)
+    return mf_edit_keep(e, node);
+  if (l.n == 2 && read_forest(e, node, 1, &forest)) return one_score(e, node, &l, &forest);
+  if (!read_forest(e, node, l.n, &forest) || mf_nn_forest_is_one_score(&forest, l.n))
+    return mf_edit_keep(e, node);
+  if (!winner_of(e, node, &l, &winner) ||
+      !replace(e, node, &forest, l.n, true, node->outputs[1], winner))
+    return false;
+  return !node->dead || name_winner(e, node, &l, winner);
 }
 
 bool mf_pass_forest(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
