@@ -181,22 +181,21 @@ static bool bind(mf_host *host, mf_worker *worker, mf_function *function, mf_err
   return true;
 }
 
-static void run(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
-  (void)host;
+static void run(mf_worker *worker, mf_invocation *invocation) {
   worker->state = MF_WORKER_BUSY;
   worker->invocation = invocation;
   invocation->host.instance = worker;
   invocation->host.state = MF_INVOCATION_RUNNING;
-  mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len);
 }
 
 // The invocation has a slot and is in no list. A blank worker that fails here is not worth keeping.
 static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
   mf_function *function = invocation->host.function;
-  const bool done = put_payload(worker, invocation, &invocation->error) &&
-                    (!invocation->cold || bind(host, worker, function, &invocation->error));
+  bool done = put_payload(worker, invocation, &invocation->error);
+  if (done) mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len);
+  if (done && invocation->cold) done = bind(host, worker, function, &invocation->error);  // this is what wakes a blank one
   if (done) {
-    run(host, worker, invocation);
+    run(worker, invocation);
     return;
   }
   mf_worker_kill(host, worker);

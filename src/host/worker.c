@@ -1,5 +1,6 @@
 // The worker: born blank, sandboxed before it has seen anything from outside, bound to one function for the rest of its life. It may
-// read its image and its mailbox and ring its doorbell; it waits on a futex in the mailbox. Its arena is one contiguous range whose
+// read its image and its mailbox and ring its doorbell. A blank one waits for the message that binds it, a bound one on a futex in the
+// mailbox. Its arena is one contiguous range whose
 // beginning was faulted in beforehand (huge pages where the kernel has them), since that costs more than all the rest of a cold start.
 #include "worker.h"
 
@@ -16,12 +17,15 @@
 
 #define HUGE_PAGE ((size_t)2 << 20)
 #define ARENA_RANGE ((size_t)10240 << 20)  // Lambda's largest function
-#define OTHER_ADDRESSES ((size_t)16 << 30)  // image, libraries, stack
+#define IMAGE_RANGE ((size_t)16 << 30)
+#define OTHER_ADDRESSES ((size_t)6 << 30)  // libraries, stack, mailbox
+
+enum { SMALL_MAIL = 16 * 1024 };  // of a payload and an answer, faulted in beforehand
 
 struct worker {
   const mf_host_functions *functions;
   mf_mailbox mailbox;
-  char *arena;
+  char *arena, *image; // beginnings of two reserved ranges
   size_t arena_bytes;  // mapped and usable from arena on
   void *responder;     // NULL: blank
   uint32_t seen;       // the request answered last
@@ -40,10 +44,12 @@ static bool open_range(char *from, char *to) {
   return true;
 }
 
-static bool reserve_arena(struct worker *worker, size_t bytes) {
-  char *range = mmap(NULL, ARENA_RANGE + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+// Addresses only, so that binding has nothing to search for: the arena, and behind it room for the image.
+static bool reserve(struct worker *worker, size_t bytes) {
+  char *range = mmap(NULL, ARENA_RANGE + IMAGE_RANGE + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (range == MAP_FAILED) return false;
   worker->arena = round_up(range);
+  worker->image = worker->arena + ARENA_RANGE;
   worker->arena_bytes = MF_MIN(bytes, ARENA_RANGE);
   return open_range(worker->arena, worker->arena + worker->arena_bytes);
 }
@@ -56,7 +62,7 @@ static void fault_in(char *memory, size_t bytes) {
 }
 
 static bool is_needed_at_once(const char *name) {
-  return name[0] == '\0' || strstr(name, "/libc.so") || strstr(name, "/libm.so");
+  return name[0] == '\0' || strstr(name, "/libc.so") || strstr(name, "/libm.so") || strstr(name, "/libxxhash.so");
 }
 
 static void touch(uintptr_t from, uintptr_t to, int advice) {
@@ -113,8 +119,8 @@ static void prepare_slowly(struct worker *worker) {
   fault_in(worker->arena, worker->arena_bytes);
   dl_iterate_phdr(fault_in_program, NULL);
   fault_in_stack();
-  fault_in(worker->mailbox.request, 4096);
-  fault_in(worker->mailbox.response, 4096);
+  fault_in(worker->mailbox.request, SMALL_MAIL);
+  fault_in(worker->mailbox.response, SMALL_MAIL);
   if (nice) setpriority(PRIO_PROCESS, 0, priority);
 }
 
@@ -177,10 +183,9 @@ static void answer(struct worker *worker) {
 // ---- binding ----
 
 // At an address that agrees with the file's offsets modulo 2 MiB, so that large folios of the page cache map as huge pages.
-static const void *map_image(int fd, size_t bytes) {
-  char *range = mmap(NULL, bytes + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (range == MAP_FAILED) return NULL;
-  void *image = mmap(round_up(range), bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
+static const void *map_image(const struct worker *worker, int fd, size_t bytes) {
+  if (bytes > IMAGE_RANGE) return errno = EFBIG, NULL;
+  void *image = mmap(worker->image, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
   if (image == MAP_FAILED) return NULL;
   madvise(image, bytes, MADV_HUGEPAGE);
   return image;
@@ -200,17 +205,13 @@ static bool limit_memory(uint64_t bytes) {
   return MF_SANITIZED || setrlimit(RLIMIT_DATA, &(struct rlimit){bytes, bytes}) == 0;
 }
 
-static bool bind(struct worker *worker, mf_error *err) {
-  mf_message message;
-  int fds[MF_MESSAGE_MAX_FDS];
-  const mf_received received = mf_message_receive(MF_WORKER_FD_SOCKET, MF_SIDE_WORKER, &message, fds, err);
-  if (received != MF_RECEIVED) _exit(MF_EXIT_PROTOCOL);  // front's end is closed: nobody is there to be told
-  const void *image = map_image(fds[0], (size_t)message.bind.image_bytes);
-  if (!image) return mf_fail_errno(err, "cannot map the image of %llu bytes", (unsigned long long)message.bind.image_bytes);
-  if (!size_arena(worker, (size_t)message.bind.memory_bytes))
-    return mf_fail(err, MF_OutOfMemory, "no memory for an arena of %llu bytes", (unsigned long long)message.bind.memory_bytes);
-  if (!limit_memory(message.bind.limit_bytes)) return mf_fail_errno(err, "cannot limit the memory of the worker");
-  worker->responder = worker->functions->create((mf_slice){image, (size_t)message.bind.image_bytes}, worker->arena, worker->arena_bytes, err);
+static bool bind(struct worker *worker, const struct mf_message_bind *order, int image_fd, mf_error *err) {
+  const void *image = map_image(worker, image_fd, (size_t)order->image_bytes);
+  if (!image) return mf_fail_errno(err, "cannot map the image of %llu bytes", (unsigned long long)order->image_bytes);
+  if (!size_arena(worker, (size_t)order->memory_bytes))
+    return mf_fail(err, MF_OutOfMemory, "no memory for an arena of %llu bytes", (unsigned long long)order->memory_bytes);
+  if (!limit_memory(order->limit_bytes)) return mf_fail_errno(err, "cannot limit the memory of the worker");
+  worker->responder = worker->functions->create((mf_slice){image, (size_t)order->image_bytes}, worker->arena, worker->arena_bytes, err);
   return worker->responder != NULL;
 }
 
@@ -220,16 +221,26 @@ static void refuse(struct worker *worker, const mf_error *err) {
   conclude(worker, MF_VERDICT_NOT_BOUND, err->code, len);
 }
 
+// The payload is in the mailbox before the message comes: one wake-up for both.
+static void become_instance(struct worker *worker) {
+  mf_message message;
+  int fds[MF_MESSAGE_MAX_FDS];
+  mf_error err = {0};
+  if (mf_message_receive(MF_WORKER_FD_SOCKET, MF_SIDE_WORKER, &message, fds, &err) != MF_RECEIVED)
+    _exit(MF_EXIT_PROTOCOL);  // front's end is closed: nobody is there to be told
+  mf_mailbox_await(&worker->mailbox, worker->seen, 0);
+  worker->seen++;
+  const bool bound = bind(worker, &message.bind, fds[0], &err);
+  worker->mailbox.header->ready_ns = mf_now_ns();
+  if (bound) answer(worker);
+  else refuse(worker, &err);  // front kills us
+}
+
 static noreturn void serve(struct worker *worker) {
+  become_instance(worker);
   for (;;) {
     mf_mailbox_await(&worker->mailbox, worker->seen, 0);
     worker->seen++;
-    mf_error err = {0};
-    if (!worker->responder && !bind(worker, &err)) {
-      refuse(worker, &err);
-      continue;  // front kills us
-    }
-    if (worker->mailbox.header->ready_ns == 0) worker->mailbox.header->ready_ns = mf_now_ns();
     answer(worker);
   }
 }
@@ -251,10 +262,10 @@ noreturn void mf_worker_main(const mf_birth *birth, const struct mf_message_spaw
   const int kept[] = {[0] = birth->fds[2], [1] = birth->fds[1]};  // socket and doorbell: MF_WORKER_FD_…
   const char *failed = mf_sandbox_detach(birth->parent, kept, MF_COUNT(kept));
   if (failed) give_up(&worker, MF_EXIT_SANDBOX, failed);
-  if (!reserve_arena(&worker, (size_t)order->arena_bytes)) give_up(&worker, MF_EXIT_MEMORY, "cannot map the arena");
+  if (!reserve(&worker, (size_t)order->arena_bytes)) give_up(&worker, MF_EXIT_MEMORY, "cannot map the arena");
   settle_heap();
   if (!order->urgent) prepare_slowly(&worker);
-  const mf_sandbox_limits limits = {.address_bytes = 2 * ARENA_RANGE + OTHER_ADDRESSES};
+  const mf_sandbox_limits limits = {.address_bytes = ARENA_RANGE + IMAGE_RANGE + OTHER_ADDRESSES};
   failed = mf_sandbox_enter(birth->sandbox, MF_SANDBOX_WORKER, &limits, birth->number, birth->parent);
   if (failed) give_up(&worker, MF_EXIT_SANDBOX, failed);
   ring(&worker);
