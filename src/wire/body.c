@@ -36,8 +36,14 @@ static bool spill(mf_http_request *request, mf_error *err) {
   return mf_write_all(request->body_fd, request->body.data, request->body.len, "request body", err);
 }
 
+// A length that was announced says at once where the body goes; one that was not is spilled when it has grown too long.
+static bool belongs_into_file(const mf_http_request *request, size_t len) {
+  const bool announced = request->content_length != UINT64_MAX && request->content_length > BODY_IN_MEMORY;
+  return request->body_fd < 0 && (announced || request->body.len + len > BODY_IN_MEMORY);
+}
+
 static bool keep(mf_http_request *request, const void *data, size_t len, mf_error *err) {
-  if (request->body_fd < 0 && request->body.len + len > BODY_IN_MEMORY && !spill(request, err)) return false;
+  if (belongs_into_file(request, len) && !spill(request, err)) return false;
   if (request->body_fd >= 0) return mf_write_all(request->body_fd, data, len, "request body", err);
   mf_buf_append(&request->body, data, len);
   return request->body.failed ? mf_fail(err, MF_OutOfMemory, "no memory") : true;
