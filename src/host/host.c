@@ -65,8 +65,21 @@ void mf_host_answered(mf_host *host) {
 
 // ---- life ----
 
+// The timer of what happens soon is always set, mostly to never: so it has its place in the loop, and needs no memory when memory is
+// what lacks and somebody has to be told so.
+#define NEVER INT64_MAX
+
+static bool set_soon(mf_host *host, int64_t deadline_ns, mf_error *err) { return mf_loop_timer_set(host->loop, &host->soon, deadline_ns, err); }
+
+void mf_host_soon(mf_host *host) {
+  mf_error err;
+  if (host->soon.deadline_ns == NEVER && !set_soon(host, 0, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+}
+
 static void on_soon(mf_timer *timer) {
   mf_host *host = timer->data;
+  mf_error err;
+  if (!set_soon(host, NEVER, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);  // before anything else: its place is free now
   if (host->stop && host->stop_asked) {
     void (*stop)(void *context) = host->stop;
     host->stop = NULL;
@@ -74,11 +87,6 @@ static void on_soon(mf_timer *timer) {
   }
   mf_compile_settle(host);
   mf_dispatch_settle(host);
-}
-
-void mf_host_soon(mf_host *host) {
-  mf_error err;
-  if (host->soon.position == 0 && !mf_loop_timer_set(host->loop, &host->soon, 0, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
 }
 
 static uint32_t processors(void) {
@@ -101,7 +109,7 @@ mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options 
     free(host);
     return NULL;
   }
-  if (mf_pool_init(host, err)) return host;
+  if (set_soon(host, NEVER, err) && mf_pool_init(host, err)) return host;
   mf_host_destroy(host);
   return NULL;
 }

@@ -25,7 +25,7 @@ typedef enum child_state { FREE, RUNNING, ENDED } child_state;  // ENDED: reaped
 struct child {
   child_state state;
   pid_t pid;
-  mf_message report;  // EXITED
+  mf_message report;  // EXITED, or REFUSED when it never began
 };
 
 struct keeper {
@@ -101,35 +101,37 @@ static noreturn void become_child(const struct keeper *keeper, const struct chil
   mf_compiler_main(&birth, &order->spawn_compiler);
 }
 
-// Fails only when front is gone: can_tell made sure that there is room.
-static void tell(const struct keeper *keeper, const mf_message *message, const int *fds) {
+// can_tell made sure that there is room; what is left are front's end and a kernel without memory.
+static bool tell(const struct keeper *keeper, const mf_message *message, const int *fds) {
   mf_error err;
-  if (!mf_message_send(keeper->socket, message, fds, NULL, &err) && errno != EPIPE) mf_log(MF_LOG_WARN, "keeper: %s", err.message);
+  const bool told = mf_message_send(keeper->socket, message, fds, NULL, &err);
+  if (!told && errno != EPIPE) mf_log(MF_LOG_WARN, "keeper: %s", err.message);
+  return told;
 }
 
-static void refuse(const struct keeper *keeper, uint64_t id, int number) {
-  tell(keeper, &(mf_message){.kind = MF_MESSAGE_REFUSED, .refused = {.id = id, .error_number = number}}, NULL);
+// Through the child's slot where there is one, so that it is repeated until front has taken it.
+static void refuse(struct keeper *keeper, struct child *child, uint64_t id, int number) {
+  const mf_message report = {.kind = MF_MESSAGE_REFUSED, .refused = {.id = id, .error_number = number}};
+  if (child) {
+    *child = (struct child){.state = ENDED, .report = report};
+    keeper->n_ended++;
+  } else if (!tell(keeper, &report, NULL)) {
+    mf_log(MF_LOG_ERROR, "keeper: a refusal is lost");
+  }
 }
 
 static void spawn(struct keeper *keeper, uint64_t id, const mf_message *order, const int *fds) {
   struct child *child = free_child(keeper);
-  if (!child) {
-    refuse(keeper, id, EAGAIN);
-    return;
-  }
-  const pid_t pid = fork();
+  const pid_t pid = child ? fork() : -1;
   if (pid == 0) become_child(keeper, child, order, fds);
   if (pid < 0) {
-    refuse(keeper, id, errno);
+    refuse(keeper, child, id, child ? errno : EAGAIN);
     return;
   }
   *child = (struct child){.state = RUNNING, .pid = pid, .report = {.kind = MF_MESSAGE_EXITED, .exited = {.id = id}}};
   OWN_FD int pidfd = pidfd_open(pid, 0);
-  if (pidfd < 0) {  // front could not kill it: better none at all
-    kill(pid, SIGKILL);
-    return;
-  }
-  tell(keeper, &(mf_message){.kind = MF_MESSAGE_SPAWNED, .spawned = {.id = id, .pid = pid}}, &pidfd);
+  const mf_message spawned = {.kind = MF_MESSAGE_SPAWNED, .spawned = {.id = id, .pid = pid}};
+  if (pidfd < 0 || !tell(keeper, &spawned, &pidfd)) kill(pid, SIGKILL);  // front could not: better none at all, which its end tells
 }
 
 static void kill_children(struct keeper *keeper) {
@@ -161,8 +163,7 @@ static void report_ends(struct keeper *keeper) {
     struct child *child = &keeper->children[i];
     if (child->state != ENDED) continue;
     mf_error err;
-    bool retry;
-    if (!mf_message_send(keeper->socket, &child->report, NULL, &retry, &err) && retry) return;
+    if (!mf_message_send(keeper->socket, &child->report, NULL, NULL, &err)) return;  // again soon, or front is gone and forgets all
     child->state = FREE;
     keeper->n_ended--;
   }
@@ -273,8 +274,7 @@ static void take_messages(struct keeper *keeper) {
 
 static void send_stop(struct keeper *keeper) {
   mf_error err;
-  bool retry;
-  keeper->stop_unsent = !mf_message_send(keeper->socket, &(mf_message){.kind = MF_MESSAGE_STOP}, NULL, &retry, &err) && retry;
+  keeper->stop_unsent = !mf_message_send(keeper->socket, &(mf_message){.kind = MF_MESSAGE_STOP}, NULL, NULL, &err);
 }
 
 static int run(struct keeper *keeper) {

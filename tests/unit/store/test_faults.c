@@ -1,41 +1,18 @@
 // The n-th allocation or system call of the store fails, for every n until none does: nothing leaks or crashes, every callback comes,
 // and an error says what failed. What was reported done is there afterwards.
-#include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
 
+#include "../faults.h"
 #include "world.h"
 
-static atomic_int countdown;  // 0: nothing fails; n: the n-th call from now on does
-static int fail_errno;
-static atomic_bool only_memory;
-
-static bool fails(bool is_memory) {
-  if (atomic_load(&countdown) == 0 || atomic_load(&only_memory) != is_memory) return false;
-  return atomic_fetch_sub(&countdown, 1) == 1;
-}
-
-#define WRAP(result, name, parameters, arguments, is_memory, failure) \
-  result __real_##name parameters;                                   \
-  result __wrap_##name parameters;                                   \
-  result __wrap_##name parameters {                                  \
-    if (!fails(is_memory)) return __real_##name arguments;           \
-    errno = (is_memory) ? ENOMEM : fail_errno;                       \
-    return failure;                                                  \
-  }
-// (openat64 and the like: the names that 64-bit file offsets give them.)
-WRAP(void *, malloc, (size_t size), (size), true, NULL)
-WRAP(void *, calloc, (size_t n, size_t size), (n, size), true, NULL)
-WRAP(void *, realloc, (void *old, size_t size), (old, size), true, NULL)
-WRAP(ssize_t, write, (int fd, const void *data, size_t len), (fd, data, len), false, -1)
-WRAP(int, fsync, (int fd), (fd), false, -1)
-WRAP(int, openat64, (int at, const char *path, int flags, mode_t mode), (at, path, flags, mode), false, -1)
-WRAP(int, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode), false, -1)
-WRAP(int, renameat, (int at, const char *from, int to, const char *path), (at, from, to, path), false, -1)
-WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), false, -1)
-WRAP(void *, mmap64, (void *at, size_t len, int prot, int flags, int fd, off_t offset), (at, len, prot, flags, fd, offset), true, MAP_FAILED)
-WRAP(int, fcntl64, (int fd, int command, long argument), (fd, command, argument), false, -1)
+FAULT_WRAP_MEMORY
+FAULT_WRAP(ssize_t, write, (int fd, const void *data, size_t len), (fd, data, len), false, -1)
+FAULT_WRAP(int, fsync, (int fd), (fd), false, -1)
+FAULT_WRAP(int, openat64, (int at, const char *path, int flags, mode_t mode), (at, path, flags, mode), false, -1)
+FAULT_WRAP(int, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode), false, -1)
+FAULT_WRAP(int, renameat, (int at, const char *from, int to, const char *path), (at, from, to, path), false, -1)
+FAULT_WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), false, -1)
+FAULT_WRAP(int, fcntl64, (int fd, int command, long argument), (fd, command, argument), false, -1)
 
 // Opens, commits, stores a blob, logs, reads, closes. Returns true when nothing failed; then everything must be there.
 static bool walk(const char *directory, int source_fd, outcome *commit, outcome *blob) {
@@ -91,11 +68,9 @@ static void every_fault(bool memory, int number, mf_code expected_blob_code) {
     world_begin(&w);
     int source = memfd_create("source", 0);
     assert_int_equal(write(source, "some bytes", 10), 10);
-    fail_errno = number;
-    atomic_store(&only_memory, memory);
-    atomic_store(&countdown, n);
+    faults_begin(memory, number, n);
     bool ok = walk(w.directory, source, &commit, &blob);
-    bool reached = atomic_exchange(&countdown, 0) <= 0;
+    bool reached = faults_end();
     close(source);
     if (blob.failures && !memory) assert_int_equal(blob.error.code, expected_blob_code);
     everything_is_there(w.directory, &commit, &blob);
