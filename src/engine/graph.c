@@ -149,11 +149,18 @@ static bool insert(mf_graph *graph, mf_body *body, uint32_t position, mf_node *n
   return true;
 }
 
+static bool check_needed(const mf_operator *op, const mf_value_id *inputs, uint32_t n_inputs, mf_error *err) {
+  for (uint32_t i = 0; i < n_inputs; i++)
+    if (inputs[i] == MF_NO_VALUE && mf_operator_needs(op, i)) return mf_fail(err, MF_InvalidModel, "input %u is left out, it is needed", i);
+  return true;
+}
+
 static bool fill_node(mf_graph *graph, mf_node *node, const mf_value_id *inputs, uint32_t n_inputs, const mf_value_id *outputs,
                       uint32_t n_outputs, const mf_named_attribute *attributes, uint32_t n_attributes, mf_error *err) {
   if (n_inputs > MAX_NODE_VALUES || n_outputs > MAX_NODE_VALUES) return mf_fail(err, MF_TooLarge, "too many inputs or outputs");
   if (!check_arity("inputs", n_inputs, node->op->min_inputs, node->op->max_inputs, err)) return false;
   if (!check_arity("outputs", n_outputs, node->op->min_outputs, node->op->max_outputs, err)) return false;
+  if (!check_needed(node->op, inputs, n_inputs, err)) return false;
   node->n_inputs = n_inputs;
   node->n_outputs = n_outputs;
   return copy_ids(graph, inputs, n_inputs, true, &node->inputs, err) && copy_ids(graph, outputs, n_outputs, true, &node->outputs, err) &&

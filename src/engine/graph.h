@@ -40,6 +40,7 @@ typedef struct mf_graph {
   uint32_t n_values, values_capacity;
   mf_body **bodies;            // [0]: main
   uint32_t n_bodies, bodies_capacity;
+  size_t folded_bytes;         // of constants that folding has made so far
   mf_slice metadata;           // opaque bytes that travel into the image (pipeline: labels, kind of answer), may be empty
 } mf_graph;
 

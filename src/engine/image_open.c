@@ -3,6 +3,7 @@
 #include "image.h"
 
 #define RELEASED UINT32_MAX
+#define MOST_PLANNED INT64_MAX  // as in plan.c; the tables of an instance beside it cannot overflow
 
 typedef struct opener {
   mf_image *image;
@@ -43,6 +44,8 @@ static bool check_header(mf_slice bytes, mf_error *err) {
       !within(h->constants_offset, h->constants_bytes, 0, bytes.len) ||
       bytes.len - h->constants_offset - h->constants_bytes >= MF_IMAGE_HUGE)
     return mf_fail(err, MF_InvalidImage, "the image's constants are out of place");
+  if (h->planned_bytes % MF_IMAGE_ALIGNMENT || h->planned_bytes > MOST_PLANNED)
+    return mf_fail(err, MF_InvalidImage, "the image wants a planned region of %llu bytes", (unsigned long long)h->planned_bytes);
   if (h->isa >= MF_ISA_COUNT) return mf_fail(err, MF_InvalidImage, "the image is for an unknown instruction set");
   if (h->isa > (uint32_t)mf_isa_of_processor())
     return mf_fail(err, MF_InvalidImage, "the image is for %s, which this processor lacks", mf_isa_name((mf_isa)h->isa));
@@ -211,6 +214,7 @@ static bool open_inputs(opener *o, const mf_image_node_record *node) {
   bool direct = !(node->flags & (MF_NODE_SHAPE | MF_NODE_SELF));
   for (uint32_t i = 0; i < node->n_inputs; i++) {
     uint32_t id = image->ids[node->inputs + i];
+    if (id == MF_IMAGE_ABSENT && mf_operator_needs(image->operators[node->kernel], i)) return false;
     if (id == MF_IMAGE_ABSENT) continue;
     if (!can_read(o, id) || (direct && !value_is_static(&image->values[id]))) return false;
   }

@@ -107,10 +107,12 @@ static void drop_folded(const mf_graph *graph) {
 
 bool mf_pass_infer(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   for (uint32_t round = 0; round < MAX_ROUNDS; round++) {
-    mf_inference inference = {.graph = graph, .fold_limit_bytes = options->fold_limit_bytes, .err = err};
+    mf_inference inference = {.graph = graph, .fold_limit_bytes = options->fold_limit_bytes,
+                              .folded_bytes = graph->folded_bytes, .err = err};
     bool changed = false;
     if (!inference.fold_limit_bytes) inference.fold_limit_bytes = DEFAULT_FOLD_LIMIT;
     if (!infer_body(&inference, 0, err)) return false;
+    graph->folded_bytes = inference.folded_bytes;
     drop_folded(graph);
     if (!mf_inline_branches(graph, &changed, err)) return false;
     if (!changed) return true;

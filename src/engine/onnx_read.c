@@ -63,6 +63,9 @@ static bool read_node(mf_onnx_reader *reader, mf_scope *scope, const Onnx__NodeP
   mf_named_attribute *attributes;
   uint32_t n_inputs, n_outputs, n_attributes;
   if (!opset_of(scope, domain, &opset)) return mf_fail(err, MF_InvalidModel, "the model imports no opset of ai.onnx");
+  // What the passes make is right by their making: its shape functions do not look for what only a hostile model would get wrong.
+  if (mf_str_is(domain, "mayfly"))
+    return mf_fail(err, MF_UnsupportedOperator, "operator '%s' of domain 'mayfly' is the compiler's own: a model cannot use it", op);
   bool other_version = false;
   // Before anything is said of its attributes, since a node that we lack is the commonest reason to fail.
   if (!mf_operator_find(reader->graph->extra_operators, domain, mf_str_from(op), opset, &other_version))

@@ -57,12 +57,20 @@ static bool check_nesting(const ProtobufCMessageDescriptor *type, reader r, unsi
   return true;
 }
 
-static void *arena_alloc(void *arena, size_t size) {
+typedef struct unpacking {
+  mf_arena *arena;
+  bool full;  // protobuf-c does not tell this from bytes that are wrong
+} unpacking;
+
+static void *arena_alloc(void *context, size_t size) {
+  unpacking *u = context;
   // Tensor data are used where they lie, and the engine wants them on cache lines.
-  return mf_arena_alloc_aligned(arena, size ? size : 1, size >= 64 ? 64 : 16);
+  void *memory = mf_arena_alloc_aligned(u->arena, size ? size : 1, size >= 64 ? 64 : 16);
+  u->full |= !memory;
+  return memory;
 }
 
-static void arena_free(void *arena, void *pointer) { (void)arena, (void)pointer; }
+static void arena_free(void *context, void *pointer) { (void)context, (void)pointer; }
 
 void *mf_onnx_unpack(const ProtobufCMessageDescriptor *type, mf_slice bytes, mf_arena *arena, mf_error *err) {
   const char *why = "it is damaged or something else";
@@ -70,13 +78,11 @@ void *mf_onnx_unpack(const ProtobufCMessageDescriptor *type, mf_slice bytes, mf_
   if (!bytes.len) return mf_fail(err, MF_InvalidModel, "not an ONNX file: it is empty"), NULL;
   if (!check_nesting(type, (reader){data, data + bytes.len}, 0, &why))
     return mf_fail(err, MF_InvalidModel, "not an ONNX %s: %s", type->short_name, why), NULL;
-  size_t before = arena->used_bytes;
-  ProtobufCAllocator allocator = {arena_alloc, arena_free, arena};
+  unpacking u = {.arena = arena};
+  ProtobufCAllocator allocator = {arena_alloc, arena_free, &u};
   void *message = protobuf_c_message_unpack(type, &allocator, bytes.len, data);
   if (message) return message;
-  // Either the arena is full or the bytes are wrong; a small request tells them apart well enough.
-  bool full = arena->limit_bytes && arena->limit_bytes - arena->used_bytes < MF_MAX(bytes.len, arena->used_bytes - before);
-  if (full) mf_fail(err, MF_OutOfMemory, "the model is too large for the compiler's memory of %zu bytes", arena->limit_bytes);
+  if (u.full) mf_fail(err, MF_OutOfMemory, "the model is too large for the compiler's memory");
   else mf_fail(err, MF_InvalidModel, "not an ONNX %s: %s", type->short_name, why);
   return NULL;
 }

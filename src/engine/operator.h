@@ -107,7 +107,15 @@ typedef struct mf_operator {
   uint32_t n_attributes;
   mf_shape_fn *shape;
   const mf_kernel *const *kernels;  // best first, reference last; NULL-terminated
+  // Bit i: input i may be left out though it is among the first min_inputs or the operator takes any number (Loop's trip count).
+  uint32_t optional_inputs;
 } mf_operator;
+
+// May a node leave input `at` out? Kernels and shape functions take the others for granted.
+static inline bool mf_operator_needs(const mf_operator *op, uint32_t at) {
+  bool optional = at < 32 && op->optional_inputs >> at & 1;
+  return !optional && ((int64_t)at < op->min_inputs || op->max_inputs == MF_OP_ANY);
+}
 
 // A table of operators; src/engine/ops/ has the engine's own, pipeline adds those that decode pictures.
 typedef struct mf_operator_table {

@@ -169,7 +169,7 @@ REAL_KERNEL(embed_layer_norm)
 
 // mask_index_type only tells shape inference whether there is a mask index, which the number of outputs says as well.
 const mf_operator mf_op_EmbedLayerNormalization = {
-    "com.microsoft", "EmbedLayerNormalization", 1, MF_OP_ANY, 7, 9, 1, 3, .shape = shape_embed_norm,
+    "com.microsoft", "EmbedLayerNormalization", 1, MF_OP_ANY, 7, 9, 1, 3, .optional_inputs = 1 << SEGMENT_IDS | 1 << SEGMENTS, .shape = shape_embed_norm,
     MF_ATTRIBUTES(MF_REAL("epsilon", 1e-12f), MF_OPTIONAL("mask_index_type", MF_ATTR_INT)), MF_KERNELS(&embed_layer_norm_reference)};
 
 // ---- GELU family: y = f(x + bias), bias along the last dimension ----

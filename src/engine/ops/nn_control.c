@@ -246,5 +246,5 @@ static bool run_loop(mf_kernel_call *call, mf_error *err) {
 MF_REFERENCE(loop, run_loop);
 
 const mf_operator mf_op_Loop = {"", "Loop", 1, MF_OP_ANY, 2, MF_OP_ANY, 1, MF_OP_ANY,
-                                .flags = MF_OP_SHAPES_ITSELF | MF_OP_CONTROL, .shape = shape_loop,
+                                .optional_inputs = 1 << TRIPS | 1 << CONDITION, .flags = MF_OP_SHAPES_ITSELF | MF_OP_CONTROL, .shape = shape_loop,
                                 MF_ATTRIBUTES(MF_REQUIRED("body", MF_ATTR_GRAPH)), MF_KERNELS(&loop_reference)};

@@ -231,6 +231,13 @@ def errors():
     simple("error_rank", [neg], [info("x", [1] * 9)], y, error="9 dimensions")
     overflow = T(name="w", data_type=T.FLOAT, dims=[2**62, 2**62], raw_data=b"")
     simple("error_overflow", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [overflow], error="overflow")
+    # Of what a node makes, known to the compiler.
+    far = [nh.from_array(np.array([2**40, 2**40]), "far")]
+    simple("error_overflow_expand", [h.make_node("Expand", ["x1", "far"], ["y"], name="n")], [info("x1", [1, 1])], [info("y", None)], far,
+           error="node 0 'n' (Expand): its output's dimensions overflow")
+    simple("error_overflow_constant", [h.make_node("ConstantOfShape", ["far"], ["y"], name="n")], [], [info("y", None)], far,
+           error="node 0 'n' (ConstantOfShape): its output's dimensions overflow")
+    simple("error_overflow_input", [neg], [info("x", [2**40, 2**40])], [info("y", None)], error="overflow")
     simple("error_negative_dimension", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [T(name="w", data_type=T.FLOAT, dims=[-3])],
            error="dimension 0 is -3")
     simple("error_short_data", [h.make_node("Add", ["x", "w"], ["y"])], x, y, [T(name="w", data_type=T.FLOAT, dims=[3], raw_data=b"12345678")],
@@ -243,6 +250,13 @@ def errors():
            error="node 0 'sum' (Add)")
     sequence = h.make_value_info("x", h.make_sequence_type_proto(h.make_tensor_type_proto(T.FLOAT, None)))
     write("error_sequence", model(h.make_graph([neg], "g", [sequence], y)), error="is a sequence")
+    for name, node in (("recurrent", h.make_node("RNN", ["x3", "", "w"], ["y"], hidden_size=3)), ("variadic", h.make_node("Concat", ["x3", "", "w"], ["y"], axis=0)),
+                       ("loop_state", h.make_node("Loop", ["", "", "", "w"], ["y", "z"], body=h.make_graph(
+                           [], "b", [info("i", [], T.INT64), info("c", [], T.BOOL), info("s", [1]), info("t", [1])],
+                           [info("c", [], T.BOOL), info("s", [1]), info("t", [1])])))):
+        simple(f"error_left_out_{name}", [node], [info("x3", [2, 1, 3]), info("w", [2, 1, 3])], [info("y", None)], error="is left out, it is needed")
+    own = [h.make_node("MatMul", ["x", "w"], ["y"], domain="mayfly", rows=3, columns=1000000)]
+    simple("error_compilers_own_domain", own, x, y, [nh.from_array(np.float32([1]), "w")], domains=["mayfly"], error="a model cannot use it")
     no_opset = model(h.make_graph([neg], "g", x, y))
     del no_opset.opset_import[:]
     write("error_no_opset", no_opset, error="imports no opset")

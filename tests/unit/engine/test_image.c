@@ -89,6 +89,23 @@ static void forged_records_do_no_harm(void **state) {
   assert_true(refused > 1000 && opened > 0);
 }
 
+// The summary says what an instance needs, and an instance needs no more.
+static void forged_planned_regions_are_refused(void **state) {
+  (void)state;
+  engine_case c;
+  compile_case(&c, "scan_static");
+  mf_image_header *h = (mf_image_header *)(uintptr_t)c.bytes.data;
+  const uint64_t right = h->planned_bytes, wrong[] = {right + 1, right + 63, UINT64_MAX, UINT64_MAX - 63, UINT64_C(1) << 63};
+  for (size_t i = 0; i < MF_COUNT(wrong); i++) {
+    mf_error err = {0};
+    h->planned_bytes = wrong[i];
+    h->metadata_hash = mf_image_metadata_hash(h, h->metadata_bytes);
+    if (opens(c.bytes, &err)) fail_msg("an image with a planned region of %llu bytes was taken", (unsigned long long)wrong[i]);
+    assert_non_null(strstr(err.message, "planned region"));
+  }
+  case_free(&c);
+}
+
 static void what_is_no_image_is_said_to_be_none(void **state) {
   (void)state;
   _Alignas(64) char text[512] = "something else";
@@ -142,6 +159,7 @@ int main(int argc, char **argv) {
   cases = argv[1];
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_flipped_bit_is_found), cmocka_unit_test(every_cut_is_found), cmocka_unit_test(forged_records_do_no_harm),
+    cmocka_unit_test(forged_planned_regions_are_refused),
     cmocka_unit_test(what_is_no_image_is_said_to_be_none), cmocka_unit_test(signature_and_metadata_travel),
     cmocka_unit_test(equal_constants_are_stored_once),
   };

@@ -80,6 +80,40 @@ static void folding_keeps_to_its_limit(void **state) {
   }
 }
 
+// Each node makes its constant twice as long: 4 kB in the model would be 4 TB in the image.
+static void a_bomb_of_constants_stays_within_the_limit(void **state) {
+  (void)state;
+  enum { LIMIT = 1 << 20 };
+  engine_case c = {0};
+  mf_error err = {0};
+  mf_image_summary summary;
+  static float data[1024];
+  const int64_t dims[] = {1024};
+  char name[16];
+  const mf_named_attribute axis = {"axis", {.type = MF_ATTR_INT, .count = 1, .i = 0}};
+  mf_arena_init(&c.arena, 16 << 20);
+  mf_graph *graph = mf_graph_create(&c.arena, NULL, &err);
+  mf_value_id last = case_value(graph, "w", MF_FLOAT, 1, dims, data);
+  for (int i = 0; i < 30; i++) {
+    mf_value_id next;
+    snprintf(name, sizeof name, "v%d", i);
+    assert_true(mf_graph_add_value(graph, mf_str_from(name), NULL, &next, &err));
+    assert_true(mf_graph_add_node(graph, 0, UINT32_MAX, "", "Concat", 13, mf_str_from(name), (mf_value_id[]){last, last}, 2, &next, 1, &axis, 1, &err));
+    last = next;
+  }
+  assert_true(mf_graph_set_io(graph, 0, NULL, 0, &last, 1, &err));
+  mf_compile_options options = {.fold_limit_bytes = LIMIT};
+  if (!mf_compile(graph, &options, &c.arena, &c.bytes, &err) || !mf_image_open(c.bytes, NULL, &c.arena, &c.image, &err)) fail_msg("%s", err.message);
+  mf_image_summarize(c.image, &summary);
+  // What was folded in all is 8 kB + 16 kB + …; the last of them is in the image, the rest is left to an instance with 4 TB of memory.
+  if (graph->folded_bytes > LIMIT || summary.constant_bytes > LIMIT)
+    fail_msg("folding made %zu bytes of constants, the limit is %d; %llu are in the image", graph->folded_bytes, LIMIT, (unsigned long long)summary.constant_bytes);
+  assert_true(summary.n_nodes > 20 && summary.arena_bytes > UINT64_C(1) << 40);
+  assert_false(case_start(&c, &err));
+  assert_int_equal(err.code, MF_OutOfMemory);
+  case_free(&c);
+}
+
 static void graphs_by_hand_are_checked(void **state) {
   (void)state;
   engine_case c = {0};
@@ -108,6 +142,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_static_shape_chain_folds_to_one_reshape), cmocka_unit_test(a_decided_if_becomes_its_branch),
     cmocka_unit_test(constants_need_no_node), cmocka_unit_test(nodes_that_nobody_uses_go), cmocka_unit_test(folding_keeps_to_its_limit),
+    cmocka_unit_test(a_bomb_of_constants_stays_within_the_limit),
     cmocka_unit_test(graphs_by_hand_are_checked),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
