@@ -48,18 +48,24 @@ static bool plain_characters(mf_str name) {
   return mf_str_is_utf8(name);
 }
 
-bool mf_path_join(mf_str folder, mf_str name, mf_arena *arena, mf_str *out) {
+static bool no_path(mf_str name, mf_error *err) {
+  return mf_fail(err, MF_InvalidPackage, "'%.*s' is no path inside of the package",
+                 (int)MF_MIN(name.len, (size_t)200), name.data);
+}
+
+bool mf_path_join(mf_str folder, mf_str given, mf_arena *arena, mf_str *out, mf_error *err) {
+  mf_str name = given;
   if (name.len == 0 || name.data[0] == '/' || !plain_characters(name) ||
       folder.len > SIZE_MAX / 4 || name.len > MAX_NAME)
-    return false;
+    return no_path(given, err);
   char *path = mf_arena_alloc(arena, folder.len + name.len + 2);
-  if (!path) return false;
+  if (!path) return mf_fail(err, MF_OutOfMemory, "no memory left for a path");
   if (folder.len) memcpy(path, folder.data, folder.len);
   size_t len = folder.len;
   for (mf_str part; next_part(&name, &part);) {
     if (part.len == 0 || mf_str_is(part, ".")) continue;
     if (mf_str_is(part, "..")) {
-      if (len == 0) return false;
+      if (len == 0) return no_path(given, err);
       len = mf_path_folder((mf_str){path, len}).len;
       continue;
     }
@@ -68,7 +74,7 @@ bool mf_path_join(mf_str folder, mf_str name, mf_arena *arena, mf_str *out) {
     len += part.len;
   }
   *out = (mf_str){path, len};
-  return len > 0;
+  return len > 0 || no_path(given, err);
 }
 
 static bool check_name(mf_str name, mf_error *err) {

@@ -50,10 +50,12 @@ static bool read_lines(mf_archive *archive, const mf_archive_entry *entry, mf_st
     if (line.len == 0 && trimmed(rest).len == 0) break;
     numbered += number_prefix(line, count++) > 0;
   }
-  mf_str *list =
-      count > 0 && count < UINT32_MAX ? MF_NEW_ARRAY(archive->arena, mf_str, count) : NULL;
-  if (!list)
+  if (count == 0 || count >= UINT32_MAX)
     return mf_fail(err, MF_InvalidPackage, "'%.*s' holds no labels", MF_STR_ARG(entry->name));
+  mf_str *list = MF_NEW_ARRAY(archive->arena, mf_str, count);
+  if (!list)
+    return mf_fail(err, MF_OutOfMemory, "no memory left for the labels in '%.*s'",
+                   MF_STR_ARG(entry->name));
   mf_str rest = text;
   for (size_t i = 0; i < count && next_line(&rest, &line); i++) {
     size_t prefix = numbered == count ? number_prefix(line, i) : 0;

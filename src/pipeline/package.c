@@ -115,11 +115,13 @@ static bool choose_model(package *p, const contents *c) {
 
 // ---- what stands beside the model ----
 
-static const mf_archive_entry *beside(const package *p, mf_str folder, const char *name) {
+// *entry: NULL if there is none.
+static bool find_beside(const package *p, mf_str folder, const char *name,
+                        const mf_archive_entry **entry) {
   mf_str path;
-  return mf_path_join(folder, mf_str_from(name), p->arena, &path)
-             ? mf_archive_find(&p->archive, path)
-             : NULL;
+  if (!mf_path_join(folder, mf_str_from(name), p->arena, &path, p->err)) return false;
+  *entry = mf_archive_find(&p->archive, path);
+  return true;
 }
 
 // Hugging Face's files are in the model's folder, or, where that is onnx/, in the one above.
@@ -128,10 +130,12 @@ static bool read_hugging_face(package *p, const contents *c) {
   if (!model) return true;
   mf_str folder = mf_path_folder(model->name);
   for (int up = 0; up < 2; up++) {
-    const mf_archive_entry *preprocessor = beside(p, folder, "preprocessor_config.json");
+    const mf_archive_entry *preprocessor, *config;
+    if (!find_beside(p, folder, "preprocessor_config.json", &preprocessor) ||
+        !find_beside(p, folder, "config.json", &config))
+      return false;
     if (preprocessor)
-      return mf_recipe_read_hugging_face(&p->recipe, &p->archive, preprocessor,
-                                         beside(p, folder, "config.json"), p->err);
+      return mf_recipe_read_hugging_face(&p->recipe, &p->archive, preprocessor, config, p->err);
     if (!mf_str_is(mf_path_name(folder), "onnx")) break;
     folder = mf_path_folder(folder);
   }
@@ -181,9 +185,8 @@ static bool open_package(package *p) {
 static bool external_data(void *context, mf_str location, mf_slice *bytes, mf_error *err) {
   package *p = context;
   mf_str path;
-  if (!mf_path_join(mf_path_folder(p->model_name), location, p->arena, &path))
-    return mf_fail(err, MF_InvalidPackage, "external data '%.*s' points outside of the package",
-                   (int)MF_MIN(location.len, (size_t)200), location.data);
+  if (!mf_path_join(mf_path_folder(p->model_name), location, p->arena, &path, err))
+    return mf_wrap(err, "external data");
   const mf_archive_entry *entry = mf_archive_find(&p->archive, path);
   if (!entry)
     return mf_fail(err, MF_InvalidPackage, "external data '%.*s' is not in the package",

@@ -81,13 +81,17 @@ static bool read_picture(mf_config *c, json_t *value, void *into) {
   return mf_config_read(c, value, picture_members, &recipe->picture);
 }
 
+static bool path_of(mf_config *c, mf_str name, mf_str *path) {
+  return mf_path_join(c->folder, name, c->arena, path, c->err) ||
+         mf_wrap(c->err, "%s: %s", c->file, c->place);
+}
+
 static bool read_labels(mf_config *c, json_t *value, void *into) {
   mf_recipe *recipe = into;
   mf_str name, path;
   if (!json_is_string(value)) return mf_config_labels(c, value, &recipe->labels, &recipe->n_labels);
   if (!mf_config_text(c, value, &name)) return false;
-  if (!mf_path_join(c->folder, name, c->arena, &path))
-    return mf_config_fail(c, "'%.200s' is no path inside of the package", name.data);
+  if (!path_of(c, name, &path)) return false;
   const mf_archive_entry *entry = mf_archive_find(c->archive, path);
   if (!entry) return mf_config_fail(c, "the package holds no file '%.200s'", path.data);
   return mf_labels_read(c->archive, entry, &recipe->labels, &recipe->n_labels, c->err);
@@ -127,8 +131,7 @@ static bool read_model(mf_config *c, json_t *value, void *into) {
   mf_recipe *recipe = into;
   mf_str name;
   if (!mf_config_text(c, value, &name)) return false;
-  if (!mf_path_join(c->folder, name, c->arena, &recipe->model))
-    return mf_config_fail(c, "'%.200s' is no path inside of the package", name.data);
+  if (!path_of(c, name, &recipe->model)) return false;
   return mf_archive_find(c->archive, recipe->model)
              ? true
              : mf_config_fail(c, "the package holds no file '%.200s'", recipe->model.data);
