@@ -28,6 +28,12 @@ typedef struct stream {
   char directory[DIRECTORY_BYTES];
 } stream;
 
+typedef struct mf_stamp {
+  time_t second;
+  size_t len;  // 0: none yet
+  char text[40];
+} mf_stamp;
+
 typedef struct flush {
   mf_store_job job;
   mf_store_logs *logs;
@@ -43,6 +49,7 @@ struct mf_store_logs {
   uint32_t n_streams;
   stream *dirty;
   mf_timer timer;
+  mf_stamp stamp;
   bool flushing;
   flush flush;
   int64_t swept_ns;
@@ -209,13 +216,19 @@ static stream *stream_of(mf_store_logs *logs, mf_str function) {
   return make_stream(logs, function, bucket);
 }
 
-static size_t format_time(char out[32]) {
-  int64_t now = mf_wall_ns();
-  time_t seconds = (time_t)(now / MF_NS_PER_S);
-  struct tm utc;
-  gmtime_r(&seconds, &utc);
-  size_t len = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-  return len + (size_t)snprintf(out + len, 32 - len, ".%03dZ ", (int)(now % MF_NS_PER_S / MF_NS_PER_MS));
+// The second is formatted once for all lines of it.
+static mf_str format_time(mf_stamp *stamp) {
+  const int64_t now = mf_wall_ns();
+  const time_t second = (time_t)(now / MF_NS_PER_S);
+  if (second != stamp->second || stamp->len == 0) {
+    struct tm utc;
+    gmtime_r(&second, &utc);
+    stamp->second = second;
+    stamp->len = strftime(stamp->text, sizeof stamp->text, "%Y-%m-%dT%H:%M:%S.000Z ", &utc);
+  }
+  int milliseconds = (int)(now % MF_NS_PER_S / MF_NS_PER_MS);
+  for (char *digit = stamp->text + stamp->len - 3; *digit != '.'; milliseconds /= 10) *digit-- = (char)('0' + milliseconds % 10);
+  return (mf_str){stamp->text, stamp->len};
 }
 
 static void add_line(mf_buf *to, mf_str stamp, mf_str line, uint32_t line_bytes) {
@@ -230,8 +243,7 @@ static void add_line(mf_buf *to, mf_str stamp, mf_str line, uint32_t line_bytes)
 }
 
 static void add_lines(mf_store_logs *logs, mf_buf *to, mf_str text) {
-  char stamp[32];
-  mf_str time = {stamp, format_time(stamp)};
+  const mf_str time = format_time(&logs->stamp);
   size_t cut = text.len > logs->limits.call_bytes ? text.len - logs->limits.call_bytes : 0;
   text.len -= cut;
   while (text.len > 0) {
