@@ -192,12 +192,19 @@ static bool check_input(const mf_instance *instance, uint32_t at, mf_error *err)
                  mf_tensor_describe(&expected, want, sizeof want));
 }
 
+// After a failure nodes may still hold on to temporary memory and to outputs of subgraphs; the heap is about to be cleared of them.
+static void let_go(mf_instance *instance) {
+  for (uint32_t i = 0; i < instance->image->n_nodes; i++) instance->nodes[i].temporaries = NULL, instance->nodes[i].open_plan = 0;
+}
+
 bool mf_instance_run(mf_instance *instance, mf_error *err) {
   for (uint32_t i = 0; i < instance->image->plans[0].n_inputs; i++)
     if (!check_input(instance, i, err)) return false;
   if (instance->heap.used) mf_heap_clear(&instance->heap, true);
   instance->ran = true;
-  return mf_run_plan(instance, 0, err);
+  if (mf_run_plan(instance, 0, err)) return true;
+  let_go(instance);
+  return false;
 }
 
 size_t mf_instance_peak_bytes(const mf_instance *instance) { return instance->fixed_bytes + instance->heap.peak; }

@@ -89,9 +89,11 @@ static bool check_made(const mf_run_node *node, mf_error *err) {
   return true;
 }
 
+// What an earlier run made of them must not show: a Loop without an iteration takes its outputs' shapes from what the compiler knew.
 static void forget_outputs(mf_instance *instance, mf_run_node *node) {
   for (uint32_t i = 0; i < node->call.n_outputs; i++)
-    if (node->call.outputs[i] && output_value(instance, node, i)->storage == MF_STORAGE_HEAP) node->call.outputs[i]->data = NULL;
+    if (node->call.outputs[i] && output_value(instance, node, i)->storage == MF_STORAGE_HEAP)
+      *node->call.outputs[i] = mf_image_tensor(output_value(instance, node, i));
 }
 
 static void free_values(mf_instance *instance, uint32_t first, uint32_t n) {
