@@ -68,6 +68,7 @@ mf_instance *mf_instance_create(const mf_image *image, void *memory, size_t byte
 mf_tensor *mf_instance_input(mf_instance *instance, uint32_t at);
 bool mf_instance_alloc_input(mf_instance *instance, uint32_t at, mf_error *err) MF_MUST_CHECK;
 // Checks inputs against the signature (InvalidInput names input, expected and actual), runs, leaves outputs valid until the next run.
+// A dynamic model's first run with inputs of some shapes infers shapes and lays out memory; the last few layouts are kept (kept.h).
 bool mf_instance_run(mf_instance *instance, mf_error *err) MF_MUST_CHECK;
 const mf_tensor *mf_instance_output(const mf_instance *instance, uint32_t at);
 // Releases dynamic inputs and outputs of the last run (the next mf_instance_alloc_input does it too).

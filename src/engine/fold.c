@@ -37,11 +37,6 @@ static const mf_kernel *reference_of(const mf_operator *op) {
   return n ? op->kernels[n - 1] : NULL;
 }
 
-// Shape and Size look at nothing but the dimensions.
-static bool reads_dims_only(const mf_node *node) {
-  return *node->op->domain == 0 && (strcmp(node->op->name, "Shape") == 0 || strcmp(node->op->name, "Size") == 0);
-}
-
 static bool inputs_are_constant(const mf_node *node, const mf_shape_call *call, size_t *bytes) {
   *bytes = 0;
   for (uint32_t i = 0; i < call->n_inputs; i++) {
@@ -49,7 +44,7 @@ static bool inputs_are_constant(const mf_node *node, const mf_shape_call *call, 
     const mf_tensor *input = call->inputs[i];
     if (!input) continue;
     if (!mf_tensor_is_static(input) || !mf_tensor_bytes(input, &input_bytes)) return false;
-    if (!input->data && !reads_dims_only(node)) return false;
+    if (!input->data && !mf_operator_reads_dims_only(node->op)) return false;
     *bytes += input_bytes;
   }
   return true;

@@ -9,7 +9,7 @@ struct mf_block {
   size_t bytes;             // of the data behind this header, a multiple of 64
   mf_block *previous, *next;
   void *chained;
-  bool used, kept;
+  bool used, kept, pinned;
   char padding[LINE - 5 * sizeof(void *)];
 };
 static_assert(sizeof(mf_block) == LINE, "data stay aligned");
@@ -50,7 +50,7 @@ void *mf_heap_alloc(mf_heap *heap, size_t bytes) {
     if (block->bytes < bytes) continue;
     split(block, bytes);
     block->used = true;
-    block->kept = false;
+    block->kept = block->pinned = false;
     block->chained = NULL;
     heap->used++;
     note_top(heap, block);
@@ -84,10 +84,11 @@ bool mf_heap_owns(const mf_heap *heap, const void *data) {
 }
 
 void mf_heap_keep(void *data) { block_of(data)->kept = true; }
+void mf_heap_pin(void *data) { block_of(data)->pinned = true; }
 
 void mf_heap_clear(mf_heap *heap, bool except_kept) {
   for (mf_block *block = heap->first; block && heap->used; block = block->next)
-    if (block->used && !(except_kept && block->kept)) {
+    if (block->used && !block->pinned && !(except_kept && block->kept)) {
       mf_heap_free(heap, data_of(block));
       if (block->previous && !block->previous->used) block = block->previous;
     }

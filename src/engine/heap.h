@@ -21,6 +21,8 @@ void mf_heap_free(mf_heap *heap, void *data);
 bool mf_heap_owns(const mf_heap *heap, const void *data);
 // Blocks marked so survive mf_heap_clear(heap, true).
 void mf_heap_keep(void *data);
+// This one survives every mf_heap_clear, until mf_heap_free.
+void mf_heap_pin(void *data);
 void mf_heap_clear(mf_heap *heap, bool except_kept);
 // A link of the owner's from block to block: lists of temporary blocks.
 void mf_heap_chain(void *data, void *next);

@@ -29,7 +29,7 @@ static size_t pointer_count(const mf_image *image) {
 size_t mf_instance_table_bytes(const mf_image *image) {
   return align(sizeof(mf_instance)) + align(image->n_values * sizeof(mf_tensor)) + align(image->n_nodes * sizeof(mf_run_node)) +
          align((image->most_outputs + (size_t)1) * sizeof(mf_tensor)) + align(pointer_count(image) * sizeof(void *)) +
-         align(image->n_strings * sizeof(mf_str));
+         align(image->n_strings * sizeof(mf_str)) + align(mf_kept_bytes(image));
 }
 
 static void *carve(char **at, size_t bytes) {
@@ -80,7 +80,8 @@ static void bind_node(mf_instance *instance, uint32_t at, void ***pointers) {
              .alloc_temporary = mf_kernel_alloc_temporary, .run = node},
     .instance = instance,
     .kernel = image->kernels[record->kernel]->run, .record = record, .row = image->kernels[record->kernel],
-    .op = image->operators[record->kernel], .shape_inputs = inputs, .flags = record->flags};
+    .op = image->operators[record->kernel], .shape_inputs = inputs, .flags = record->flags,
+    .n_releases = record->n_releases};
   if (!record->flags || !has_packed(image, record)) return;
   node->shape_inputs = (const mf_tensor **)(void *)*pointers;
   *pointers += record->n_inputs;
@@ -105,6 +106,7 @@ mf_instance *mf_instance_create(const mf_image *image, void *memory, size_t byte
   instance->shape_outputs = carve(&at, (image->most_outputs + (size_t)1) * sizeof(mf_tensor));
   void **pointers = carve(&at, pointer_count(image) * sizeof(void *));
   mf_str *strings = carve(&at, image->n_strings * sizeof(mf_str));
+  mf_kept_init(instance, carve(&at, mf_kept_bytes(image)));
   instance->planned = (uint8_t *)at;
   at += align(image->header->planned_bytes);
   mf_heap_init(&instance->heap, at, bytes - fixed);
@@ -164,6 +166,7 @@ bool mf_instance_alloc_input(mf_instance *instance, uint32_t at, mf_error *err) 
   }
   if (mf_heap_owns(&instance->heap, t->data)) mf_heap_free(&instance->heap, t->data);
   t->data = mf_heap_alloc(&instance->heap, bytes);
+  if (!t->data && mf_kept_release(instance)) t->data = mf_heap_alloc(&instance->heap, bytes);
   if (!t->data) return mf_no_room(instance, bytes, err) || mf_wrap(err, "input '%.*s'", MF_STR_ARG(instance->image->signature[at].name));
   mf_heap_keep(t->data);
   return true;
@@ -197,14 +200,28 @@ static void let_go(mf_instance *instance) {
   for (uint32_t i = 0; i < instance->image->n_nodes; i++) instance->nodes[i].temporaries = NULL, instance->nodes[i].open_plan = 0;
 }
 
-bool mf_instance_run(mf_instance *instance, mf_error *err) {
-  for (uint32_t i = 0; i < instance->image->plans[0].n_inputs; i++)
-    if (!check_input(instance, i, err)) return false;
+static bool run_once(mf_instance *instance, mf_error *err) {
   if (instance->heap.used) mf_heap_clear(&instance->heap, true);
-  instance->ran = true;
   if (mf_run_plan(instance, 0, err)) return true;
   let_go(instance);
   return false;
+}
+
+// A layout leaves less room to nodes that allocate as they go, so that memory may be short with it and not without. Nodes have no
+// effect but their outputs, and never write to the inputs: a run may be repeated.
+bool mf_instance_run(mf_instance *instance, mf_error *err) {
+  for (uint32_t i = 0; i < instance->image->plans[0].n_inputs; i++)
+    if (!check_input(instance, i, err)) return false;
+  mf_kept *kept = &instance->kept;
+  instance->ran = true;
+  if (kept->on) mf_kept_begin(instance);
+  bool good = run_once(instance, err);
+  if (!good && kept->bound && (kept->stale || err->code == MF_OutOfMemory)) {
+    mf_kept_give_up(instance, !kept->stale);
+    good = run_once(instance, err);
+  }
+  if (kept->recording) mf_kept_end(instance, good);
+  return good;
 }
 
 size_t mf_instance_peak_bytes(const mf_instance *instance) { return instance->fixed_bytes + instance->heap.peak; }

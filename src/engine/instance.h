@@ -3,7 +3,7 @@
 #define MF_ENGINE_INSTANCE_H
 
 #include "heap.h"
-#include "image.h"
+#include "kept.h"
 
 typedef struct mf_run_node {
   mf_kernel_call call;              // call.run leads back to this node; kernels may work with a copy of the call
@@ -15,7 +15,8 @@ typedef struct mf_run_node {
   const mf_tensor **shape_inputs;   // what shape functions see; call.inputs unless a constant is packed
   void *temporaries;                // heap blocks of this call, chained
   uint32_t open_plan;               // subgraph whose outputs are still there, 0: none
-  uint32_t flags;
+  uint32_t flags;                   // the record's, 0 where a kept layout spares the node what they stand for; MF_RUN_RECORD
+  uint32_t n_releases;              // the record's, 0 where a kept layout has all of them
 } mf_run_node;
 
 struct mf_instance {
@@ -26,6 +27,7 @@ struct mf_instance {
   uint8_t *planned;
   mf_heap heap;
   size_t fixed_bytes;               // tables and planned region
+  mf_kept kept;
   bool ran;                         // since the inputs were last reset
   mf_trace_fn *trace;
   void *trace_context;

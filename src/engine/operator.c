@@ -60,3 +60,7 @@ bool mf_isa_detect(mf_isa *isa, mf_error *err) {
   }
   return mf_fail(err, MF_Usage, "MAYFLY_ISA=%s: expected generic, avx2 or avx512", wanted);
 }
+
+bool mf_operator_reads_dims_only(const mf_operator *op) {
+  return *op->domain == 0 && (strcmp(op->name, "Shape") == 0 || strcmp(op->name, "Size") == 0);
+}

@@ -124,6 +124,8 @@ typedef struct mf_operator_table {
 } mf_operator_table;
 extern const mf_operator_table mf_builtin_operators;
 
+bool mf_operator_reads_dims_only(const mf_operator *op);  // Shape and Size: nothing but the dimensions of their input
+
 // The row for this name and opset in either table (extra may be NULL), NULL if there is none. *other_version: whether the name
 // exists for another opset.
 const mf_operator *mf_operator_find(const mf_operator_table *extra, mf_str domain, mf_str name, int64_t opset, bool *other_version);

@@ -40,7 +40,8 @@ static bool set_output(mf_instance *instance, mf_run_node *node, uint32_t at, co
   if (node->flags & MF_NODE_INPLACE && at == 0) {
     const mf_tensor *in = node->call.inputs[0];
     size_t x, y;
-    if (in->type == t->type && mf_tensor_bytes(in, &x) && mf_tensor_bytes(t, &y) && x == y) return t->data = in->data, true;
+    bool takes = in->type == t->type && mf_tensor_bytes(in, &x) && mf_tensor_bytes(t, &y) && x == y;
+    if (takes && !mf_kept_owns(&instance->kept, in->data)) return t->data = in->data, true;
   }
   return allocate(instance, t, err);
 }
@@ -72,14 +73,16 @@ static bool run_alias(const mf_run_node *node, mf_error *err) {
 }
 
 static bool infer(mf_instance *instance, mf_run_node *node, mf_shape_call *shapes, mf_error *err) {
-  *shapes = shape_call(instance, node);
-  if (!node->op->shape(shapes, err)) {
+  bool known = node->flags & MF_RUN_RECORD && mf_record_infer(instance, node, shapes);
+  if (!known) *shapes = shape_call(instance, node);
+  if (!known && !node->op->shape(shapes, err)) {
     // The compiler had nothing against the model, so it is these inputs that it does not go with.
     if (err->code == MF_InvalidModel) err->code = MF_InvalidInput;
     return false;
   }
   for (uint32_t i = 0; i < node->call.n_outputs; i++)
     if (node->call.outputs[i] && !set_output(instance, node, i, &shapes->outputs[i], err)) return false;
+  if (known) mf_record_outputs(instance, node, shapes);
   return true;
 }
 
@@ -97,8 +100,10 @@ static void forget_outputs(mf_instance *instance, mf_run_node *node) {
 }
 
 static void free_values(mf_instance *instance, uint32_t first, uint32_t n) {
+  if (instance->kept.recording) mf_record_releases(instance, first, n);
   for (uint32_t i = 0; i < n; i++) {
     mf_tensor *t = &instance->tensors[instance->image->ids[first + i]];
+    if (mf_kept_owns(&instance->kept, t->data)) continue;
     if (t->data) mf_heap_free(&instance->heap, t->data);
     t->data = NULL;
   }
@@ -136,9 +141,10 @@ static bool run_dynamic(mf_instance *instance, mf_run_node *node, mf_error *err)
     if (node->call.scratch && node->flags & (MF_NODE_SHAPE | MF_NODE_SELF)) mf_heap_free(&instance->heap, node->call.scratch);
     if (node->flags & MF_NODE_INPLACE && node->call.outputs[0]->data == node->call.inputs[0]->data)
       instance->tensors[instance->image->ids[node->record->inputs]].data = NULL;  // the block has a new owner
-    if (node->open_plan) close_plan(instance, node);
   }
-  free_values(instance, node->record->releases, node->record->n_releases);
+  if (node->flags & MF_RUN_RECORD) mf_record_done(instance, node);
+  if (node->open_plan) close_plan(instance, node);
+  free_values(instance, node->record->releases, node->n_releases);
   return true;
 }
 
@@ -153,10 +159,16 @@ bool mf_run_plan(mf_instance *instance, uint32_t number, mf_error *err) {
   for (uint32_t at = plan->first_node, end = at + plan->n_nodes; at < end; at++) {
     mf_run_node *node = &instance->nodes[at];
     if (instance->trace) instance->trace(instance->trace_context, at, mf_now_ns());
-    bool direct = node->flags == 0 && node->record->n_releases == 0;
+    bool direct = node->flags == 0 && node->n_releases == 0;
     if (!(direct ? node->kernel(&node->call, err) : run_dynamic(instance, node, err))) return node_error(instance, at, err);
     if (node->temporaries) free_temporaries(instance, node);
   }
+  return true;
+}
+
+static bool take_place(mf_kept *kept, const mf_place *place, mf_tensor *t, mf_error *err) {
+  if (place->shape.type != t->type || !mf_tensor_same_shape(&place->shape, t)) return mf_kept_disagrees(kept, err);
+  t->data = kept->slab + place->offset;
   return true;
 }
 
@@ -174,8 +186,12 @@ bool mf_kernel_alloc_output(mf_kernel_call *call, uint32_t at, mf_error *err) {
     return false;
   }
   if (value->storage == MF_STORAGE_PLANNED) return true;
+  const mf_place *place = mf_kept_place(&instance->kept, instance->kept.bound, instance->image->ids[node->record->outputs + at]);
+  if (place && place->kind == MF_PLACE_SLAB) return take_place(&instance->kept, place, t, err);
   if (t->data) mf_heap_free(&instance->heap, t->data);
-  return allocate(instance, t, err);
+  if (!allocate(instance, t, err)) return false;
+  if (node->flags & MF_RUN_RECORD) mf_record_own_output(instance, node, at);
+  return true;
 }
 
 void *mf_kernel_alloc_temporary(mf_kernel_call *call, size_t bytes, mf_error *err) {
@@ -187,10 +203,13 @@ void *mf_kernel_alloc_temporary(mf_kernel_call *call, size_t bytes, mf_error *er
   return node->temporaries = memory;
 }
 
-static bool bind_input(mf_instance *instance, uint32_t id, const mf_tensor *given, mf_error *err) {
+static bool bind_input(mf_instance *instance, const mf_run_node *node, uint32_t id, const mf_tensor *given, mf_error *err) {
   if (!mf_tensor_is_static(given)) return mf_fail(err, MF_Internal, "an input of a subgraph has no shape");
   if (!fits_plan(&instance->image->values[id], given, err)) return false;
   instance->tensors[id] = *given;
+  const mf_place *place = mf_kept_place(&instance->kept, instance->kept.bound, id);
+  if (place && place->kind == MF_PLACE_ITEM && !mf_tensor_same_shape(&place->shape, given)) return mf_kept_disagrees(&instance->kept, err);
+  if (node->flags & MF_RUN_RECORD) mf_record_item(instance, node, id);
   return true;
 }
 
@@ -208,7 +227,7 @@ bool mf_kernel_run_subgraph(mf_kernel_call *call, uint32_t at, const mf_tensor *
                    n_inputs, n_outputs);
   if (node->open_plan) close_plan(instance, node);
   for (uint32_t i = 0; i < n_inputs; i++)
-    if (!bind_input(instance, image->ids[plan->inputs + i], &inputs[i], err)) return false;
+    if (!bind_input(instance, node, image->ids[plan->inputs + i], &inputs[i], err)) return false;
   if (!mf_run_plan(instance, number, err)) return false;
   node->open_plan = number;
   for (uint32_t i = 0; i < n_outputs; i++) outputs[i] = instance->tensors[image->ids[plan->outputs + i]];

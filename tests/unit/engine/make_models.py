@@ -188,6 +188,79 @@ def control_flow():
                [x[0] + x[1], np.stack([x[0], x[0] + x[1]])])
 
 
+def kept():
+    """Dynamic models for test_kept.c, which compares runs with runs: no data."""
+    def case(name, nodes, inputs, outputs, constants=()):
+        values = [nh.from_array(np.array(value), key) for key, value in dict(constants).items()]
+        simple(name, nodes, inputs, [info(o, None) if isinstance(o, str) else o for o in outputs], values, opset=13)
+
+    def body(name, nodes, inputs, outputs):
+        return h.make_graph(nodes, name, inputs, outputs)
+
+    node = h.make_node
+    x = info("x", ["n", "m"])
+    # All shapes follow from the input's, some by way of arithmetic; results in place and by alias.
+    case("kept_chain", [
+        node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["rows"]), node("Unsqueeze", ["rows", "axis"], ["rows1"]),
+        node("Mul", ["rows1", "two"], ["rows2"]), node("Concat", ["rows2", "minus"], ["shape"], axis=0), node("Exp", ["x"], ["e"]),
+        node("Concat", ["e", "x"], ["ee"], axis=0), node("Reshape", ["ee", "shape"], ["r"]), node("ConstantOfShape", ["shape1"], ["z"]),
+        node("Concat", ["rows2", "one"], ["shape1"], axis=0), node("Add", ["r", "z"], ["a"]), node("Neg", ["a"], ["b"]),
+        node("Reshape", ["x", "flat"], ["f"]), node("Softmax", ["f"], ["g"]), node("Range", ["zero", "rows", "step"], ["h"]),
+    ], [x], ["b", "g", "h", "s"], dict(zero=0, step=1, axis=[0], two=[2], minus=[-1], one=[1], flat=[-1]))
+    # The elements decide: what they say must not be kept.
+    case("kept_nonzero", [
+        node("NonZero", ["x"], ["i"]), node("Transpose", ["i"], ["t"]), node("GatherND", ["x", "t"], ["v"]), node("Exp", ["v"], ["w"]),
+        node("Exp", ["x"], ["e"]), node("Neg", ["e"], ["k"]), node("Shape", ["w"], ["l"]), node("ConstantOfShape", ["l"], ["c"]),
+        node("Shape", ["x"], ["sx"]), node("ConstantOfShape", ["sx"], ["ones"], value=nh.from_array(np.float32([1]))),
+        node("NonZero", ["ones"], ["every"]),
+    ], [x], ["w", "k", "c", "every"])
+    case("kept_request", [
+        node("Reshape", ["x", "request"], ["r"]), node("Exp", ["r"], ["e"]), node("Slice", ["x", "from", "to"], ["c"]), node("Neg", ["c"], ["d"]),
+        node("Exp", ["x"], ["k"]), node("Expand", ["k", "request3"], ["big"]), node("Concat", ["one", "request"], ["request3"], axis=0),
+    ], [x, info("request", [2], T.INT64), info("from", [1], T.INT64), info("to", [1], T.INT64)], ["e", "d", "k"], dict(one=[1]))
+    # w would be put in the place of e, which is free for k then.
+    case("kept_taken", [
+        node("Exp", ["x"], ["e"]), node("Reshape", ["x", "request"], ["big"]), node("Add", ["e", "big"], ["w"]), node("Abs", ["x"], ["k"]),
+        node("Sqrt", ["k"], ["l"]), node("Mul", ["w", "l"], ["y"]),
+    ], [x, info("request", [2], T.INT64)], ["y"])
+    then = body("then", [node("Concat", ["e", "x"], ["t0"], axis=0), node("Neg", ["t0"], ["t"])], [], [info("t", None)])
+    other = body("else", [node("Exp", ["e"], ["u0"]), node("Neg", ["u0"], ["u1"]), node("Identity", ["u1"], ["u"])], [], [info("u", None)])
+    case("kept_if_data", [node("Exp", ["x"], ["e"]), node("If", ["c"], ["y"], then_branch=then, else_branch=other), node("Abs", ["y"], ["z"]),
+                          node("Add", ["e", "x"], ["k"])], [x, info("c", [], T.BOOL)], ["z", "k"])
+    then = body("then", [node("Squeeze", ["e", "axis"], ["t"])], [], [info("t", None)])
+    other = body("else", [node("Concat", ["e", "x"], ["u"], axis=0)], [], [info("u", None)])
+    case("kept_if_shape", [
+        node("Exp", ["x"], ["e"]), node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["rows"]), node("Equal", ["rows", "one"], ["c"]),
+        node("If", ["c"], ["y"], then_branch=then, else_branch=other), node("Softmax", ["y"], ["z"]), node("Reshape", ["y", "flat"], ["w"]),
+    ], [x], ["z", "w"], dict(zero=0, one=1, axis=[0], flat=[-1]))
+    loop = body("body", [
+        node("Exp", ["x"], ["e"]), node("Concat", ["state", "e"], ["next"], axis=0), node("Mul", ["e", "half"], ["seen"]),
+        node("Less", ["i", "n_minus"], ["more"]),
+    ], [info("i", [], T.INT64), info("go", [], T.BOOL), info("state", ["k", "m"])],
+        [info("more", [], T.BOOL), info("next", ["l", "m"]), info("seen", ["n", "m"])])
+    case("kept_loop", [node("Loop", ["trips", "", "x"], ["y", "all"], body=loop), node("Neg", ["y"], ["z"]), node("Exp", ["x"], ["k"])],
+         [x, info("trips", [], T.INT64), info("n_minus", [], T.INT64)], ["z", "all", "k"], dict(half=np.float32(0.5)))
+    scan = body("body", [node("Add", ["sum", "row"], ["t0"]), node("Relu", ["t0"], ["total"]), node("Exp", ["total"], ["seen"])],
+                [info("sum", ["m"]), info("row", ["m"])], [info("total", ["m"]), info("seen", ["m"])])
+    case("kept_scan", [
+        node("ReduceSum", ["x", "axis"], ["start"], keepdims=0), node("Scan", ["start", "x"], ["y", "all"], body=scan, num_scan_inputs=1),
+        node("Softmax", ["all"], ["z"]), node("Neg", ["y"], ["w"]),
+    ], [x], ["z", "w"], dict(axis=[0]))
+    scan = body("body", [node("Concat", ["state", "row"], ["longer"], axis=0), node("ReduceSum", ["longer"], ["seen"], keepdims=0)],
+                [info("state", ["k"]), info("row", ["m"])], [info("longer", ["l"]), info("seen", [])])
+    case("kept_scan_growing", [
+        node("Reshape", ["x", "flat"], ["start"]), node("Scan", ["start", "x"], ["y", "all"], body=scan, num_scan_inputs=1),
+        node("Neg", ["y"], ["w"]), node("Exp", ["x"], ["k"]),
+    ], [x], ["w", "all", "k"], dict(flat=[-1]))
+    # A wrong index fails in the middle of a loop, with its memory in use.
+    loop = body("body", [node("Gather", ["x", "at"], ["row"], axis=0), node("Add", ["state", "row"], ["next"]), node("Identity", ["go"], ["more"]),
+                         node("Identity", ["next"], ["seen"])],
+                [info("i", [], T.INT64), info("go", [], T.BOOL), info("state", ["m"])],
+                [info("more", [], T.BOOL), info("next", ["m"]), info("seen", ["m"])])
+    case("kept_fails", [node("ReduceSum", ["x", "axis"], ["start"], keepdims=0), node("Loop", ["trips", "", "start"], ["y", "all"], body=loop)],
+         [x, info("at", [], T.INT64)], ["y", "all"], dict(axis=[0], trips=3))
+
+
 def external():
     x = np.float32([1, 2, 3])
 
@@ -285,5 +358,5 @@ def varint(n):
     return out + bytes([n])
 
 
-for make in (encodings, constants, structure, functions, control_flow, external, errors):
+for make in (encodings, constants, structure, functions, control_flow, kept, external, errors):
     make()

@@ -55,7 +55,7 @@ static void every_case_gives_its_result_or_its_error(void **state) {
   assert_non_null(dir);
   for (struct dirent *entry; (entry = readdir(dir));) {
     char error[300];
-    if (entry->d_name[0] == '.') continue;
+    if (entry->d_name[0] == '.' || strncmp(entry->d_name, "kept_", 5) == 0) continue;  // those are test_kept's and have no data
     n++;
     if (read_error(entry->d_name, error, sizeof error)) {
       refuse_case(entry->d_name, error);
