@@ -158,7 +158,8 @@ static void softmax(double *scores, int64_t n) {
   for (int64_t j = 0; j < n; ++j) scores[j] /= sum;
 }
 
-// One head of one sequence of the batch.
+// One head of one sequence of the batch. Scores are rounded to float32 once the mask was added, as in ONNX Runtime: beside -10000 they
+// are multiples of 2^-10 then, and of a row that is masked everywhere, where all scores are such, the results show it (by 1e-3).
 static void attend(const mf_kernel_call *call, const attention *s, int64_t b, int64_t head, const float *qkv, const float *keys,
                    const float *values, double *scores, float *y) {
   const int64_t size = s->hidden / s->heads, v_size = s->v_hidden / s->heads, width = 2 * s->hidden + s->v_hidden;
@@ -169,7 +170,7 @@ static void attend(const mf_kernel_call *call, const attention *s, int64_t b, in
     for (int64_t j = 0; j < s->total; ++j) {
       double dot = 0;
       for (int64_t d = 0; d < size; ++d) dot += (double)q[d] * (double)keys[j * size + d];
-      scores[j] = dot * scale + (double)bias_of(call, s, b, head, i, j);
+      scores[j] = (double)(float)(dot * scale + (double)bias_of(call, s, b, head, i, j));
     }
     softmax(scores, s->total);
     for (int64_t d = 0; d < v_size; ++d) {
