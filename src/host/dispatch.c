@@ -181,8 +181,10 @@ static bool bind(mf_host *host, mf_worker *worker, mf_function *function, mf_err
   return true;
 }
 
-static void run(mf_worker *worker, mf_invocation *invocation) {
+static void run(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
   worker->state = MF_WORKER_BUSY;
+  host->at_work[host->n_at_work++] = worker;
+  worker->at_work = host->n_at_work;
   worker->invocation = invocation;
   invocation->host.instance = worker;
   invocation->host.state = MF_INVOCATION_RUNNING;
@@ -192,10 +194,10 @@ static void run(mf_worker *worker, mf_invocation *invocation) {
 static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
   mf_function *function = invocation->host.function;
   bool done = put_payload(worker, invocation, &invocation->error);
-  if (done) mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len);
+  if (done) mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len, function->n_queued > 0);
   if (done && invocation->cold) done = bind(host, worker, function, &invocation->error);  // this is what wakes a blank one
   if (done) {
-    run(worker, invocation);
+    run(host, worker, invocation);
     return;
   }
   mf_worker_kill(host, worker);
@@ -313,6 +315,7 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
   mf_function *function = worker->function;
   mf_mail mail;
   worker->answers++;
+  mf_dispatch_stopped(host, worker);
   if (!mf_mailbox_take(&worker->mailbox, &mail)) {
     broke_rules(host, worker, invocation);
     return;
@@ -339,6 +342,20 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
   mf_function_drop_unused(host, function);
   invocation->done(invocation);
   mf_host_check_drained(host);
+}
+
+void mf_dispatch_stopped(mf_host *host, mf_worker *worker) {
+  if (worker->at_work == 0) return;
+  mf_worker *last = host->at_work[--host->n_at_work];
+  host->at_work[worker->at_work - 1] = last;
+  last->at_work = worker->at_work;
+  worker->at_work = 0;
+}
+
+// Under load front reads many requests between two looks at the doorbells; without this the slots would stand empty meanwhile.
+void mf_dispatch_poll(mf_host *host) {
+  for (uint32_t i = host->n_at_work; i-- > 0;)
+    if (i < host->n_at_work && mf_mailbox_answered(&host->at_work[i]->mailbox)) mf_dispatch_answered(host, host->at_work[i]);
 }
 
 void mf_dispatch_died(mf_host *host, mf_worker *worker) {
@@ -410,6 +427,7 @@ static void reset(mf_host *host, mf_invocation *invocation) {
 
 void mf_host_invoke(mf_host *host, const mf_function_spec *spec, mf_invocation *invocation) {
   mf_function *function = NULL;
+  mf_dispatch_poll(host);
   reset(host, invocation);
   if (!admit(host, spec, &function, invocation)) {
     tell_later(host, invocation, invocation->throttle_reason ? MF_OUTCOME_THROTTLED : MF_OUTCOME_FAILED);

@@ -43,6 +43,7 @@ struct mf_worker {
   mf_function *function;
   uint32_t generation;         // of the function when it was bound
   mf_invocation *invocation;   // BUSY and HELD
+  uint32_t at_work;            // 1 + its place in host->at_work, 0: not there
   int64_t idle_since_ns;
   mf_timer keep_alive;
   struct mf_worker *next, *previous;  // blank: of its class; idle: of its function
@@ -129,6 +130,8 @@ struct mf_host {
   mf_function *free_functions;
   // dispatcher
   uint32_t slots, running, in_flight, n_queued;
+  mf_worker *at_work[MF_SLOTS_LARGEST];            // those in run slots that were rung
+  uint32_t n_at_work;
   mf_function_list waiting[MF_SLOTS_LARGEST + 1];  // functions with queued invocations, by how many run now
   mf_invocation_list starting, deferred;
   mf_copy *free_copies;
@@ -169,6 +172,8 @@ void mf_functions_deinit(mf_host *host);
 bool mf_dispatch_ready(mf_host *host, mf_worker *worker);             // a fresh worker: true if somebody waited for it
 void mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come
 void mf_dispatch_answered(mf_host *host, mf_worker *worker);
+void mf_dispatch_poll(mf_host *host);                        // takes the answers that are there without waiting for the doorbell's event
+void mf_dispatch_stopped(mf_host *host, mf_worker *worker);  // it is no longer at work
 void mf_dispatch_died(mf_host *host, mf_worker *worker);              // while it ran an invocation
 void mf_dispatch_settle(mf_host *host);                               // tells deferred ends, fills free slots
 void mf_dispatch_deinit(mf_host *host);

@@ -43,9 +43,10 @@ void mf_mailbox_discard_large(mf_mailbox *mailbox, size_t len) {
   madvise(mailbox->response + KEPT, MF_MAILBOX_AREA - KEPT, MADV_REMOVE);
 }
 
-void mf_mailbox_ring_worker(mf_mailbox *mailbox, size_t request_len) {
+void mf_mailbox_ring_worker(mf_mailbox *mailbox, size_t request_len, bool more) {
   mf_mailbox_header *header = mailbox->header;
   header->request_len = request_len;
+  header->more = more;
   atomic_fetch_add(&header->request_number, 1);
   // Sequentially consistent on both sides: either the worker sees the new number or we see that it sleeps.
   if (atomic_load(&header->sleeping)) syscall(SYS_futex, &header->request_number, FUTEX_WAKE, 1, NULL, NULL, 0);

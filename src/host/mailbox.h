@@ -23,6 +23,7 @@ typedef struct mf_mailbox_header {
   // front writes
   _Alignas(64) _Atomic uint32_t request_number;  // 1: none yet
   uint64_t request_len;
+  uint32_t more;                                 // 1: another request waits, look for it a moment before sleeping
   // worker writes
   _Alignas(64) _Atomic uint32_t sleeping;        // 1: wake the futex, else the worker looks by itself
   _Alignas(64) _Atomic uint32_t answer_number;   // 0: not ready, 1: blank and ready, n: request n is answered
@@ -44,7 +45,7 @@ void mf_mailbox_unmap(mf_mailbox *mailbox);
 void mf_mailbox_discard_large(mf_mailbox *mailbox, size_t len);  // gives the pages behind a large payload and answer back
 
 // ---- front ----
-void mf_mailbox_ring_worker(mf_mailbox *mailbox, size_t request_len);
+void mf_mailbox_ring_worker(mf_mailbox *mailbox, size_t request_len, bool more);
 typedef struct mf_mail {
   mf_verdict verdict;
   mf_code code;

@@ -404,6 +404,7 @@ static void leave_function(mf_host *host, mf_worker *worker) {
 }
 
 void mf_worker_kill(mf_host *host, mf_worker *worker) {
+  mf_dispatch_stopped(host, worker);
   leave_function(host, worker);
   if (worker->exited) {
     free_worker(host, worker);

@@ -20,6 +20,7 @@
 #define IMAGE_RANGE ((size_t)16 << 30)
 #define OTHER_ADDRESSES ((size_t)6 << 30)  // libraries, stack, mailbox
 
+#define SPIN_NS (30 * 1000)  // about what a wake-up across processors costs
 enum { SMALL_MAIL = 16 * 1024 };  // of a payload and an answer, faulted in beforehand
 
 struct worker {
@@ -239,7 +240,7 @@ static void become_instance(struct worker *worker) {
 static noreturn void serve(struct worker *worker) {
   become_instance(worker);
   for (;;) {
-    mf_mailbox_await(&worker->mailbox, worker->seen, 0);
+    mf_mailbox_await(&worker->mailbox, worker->seen, worker->mailbox.header->more ? SPIN_NS : 0);
     worker->seen++;
     answer(worker);
   }
