@@ -45,7 +45,10 @@ mf_slice mf_image_metadata(const mf_image *image);  // mf_graph.metadata
 mf_isa mf_image_isa(const mf_image *image);
 typedef struct mf_image_summary {
   uint64_t file_bytes, constant_bytes;
-  uint64_t arena_bytes;        // least memory that mf_instance_create and a run need (static part; dynamic models need more)
+  // What mf_instance_create needs: tables and planned region, exactly. A run takes more from the heap behind it: inputs and values of
+  // unknown size and their kernels' scratch memory (all of them known after a run: mf_instance_peak_bytes), and in static models the
+  // temporary memory of the few kernels that ask for it as they go (sorting, control flow, some reference kernels).
+  uint64_t arena_bytes;
   uint32_t n_nodes, n_values, n_plans;
   bool dynamic;                // some shapes are known only at run time
 } mf_image_summary;

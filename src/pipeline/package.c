@@ -4,6 +4,7 @@
 
 #include "attach.h"
 #include "describe.h"
+#include "measure.h"
 #include "responder.h"
 
 enum {
@@ -219,6 +220,12 @@ static bool check_memory(package *p, uint32_t stated, uint64_t least) {
                  (unsigned long long)least);
 }
 
+// A quarter more than the run at a usual size took, for heaps come in pieces.
+static uint64_t usual_heap(const mf_image *image) {
+  uint64_t heap = mf_measure_usual_heap(image);
+  return MF_MAX((uint64_t)USUAL_HEAP, heap + heap / 4);
+}
+
 static bool measure(package *p, mf_slice bytes) {
   const mf_image *image;
   mf_image_summary summary;
@@ -227,7 +234,7 @@ static bool measure(package *p, mf_slice bytes) {
     return mf_wrap(p->err, "the compiled image");
   mf_image_summarize(image, &summary);
   uint64_t least = memory_mb_for(mf_responder_bytes(image, LEAST_HEAP)),
-           usual = memory_mb_for(mf_responder_bytes(image, USUAL_HEAP));
+           usual = memory_mb_for(mf_responder_bytes(image, usual_heap(image)));
   if (p->recipe.has_picture) usual = MF_MAX(usual, (uint64_t)PICTURE_MEMORY_MB);
   uint32_t stated = p->options->memory_mb ? p->options->memory_mb : p->recipe.memory_mb;
   if (usual > UINT32_MAX)

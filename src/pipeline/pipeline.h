@@ -25,8 +25,13 @@ typedef struct mf_package_report {
   uint32_t magic;             // MF_REPORT_MAGIC
   uint32_t kind;              // mf_package_kind
   uint32_t code;              // mf_code; MF_OK: image written
-  uint32_t memory_mb_needed;  // arena, payload and process together, rounded up to whole MB; at
-                              // least 128
+  // Arena, payload and process together, rounded up to whole MB; at least 128. Where the package or
+  // the caller states the function's memory: the least that the model can start with, which is
+  // exact for the planned part and 4 MB for values of unknown size. Else what a run at a usual
+  // size took (measure.h), or 16 MB for such values where no such run is possible. Inputs of
+  // another size may need more: they are answered OutOfMemory.
+  uint32_t memory_mb_needed;
+  // arena_bytes: what an instance starts with, the least of the above without the process.
   uint64_t image_bytes, arena_bytes, unzipped_bytes;
   uint32_t timeout_s, memory_mb;  // from mayfly.json, 0: not stated
   char message[1024];             // NUL-terminated; why it failed

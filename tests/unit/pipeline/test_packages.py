@@ -136,6 +136,11 @@ def strict_mayfly_json():
     package_refused("memory too small", big, "OutOfMemory", "has 128 MB of memory", "needs at least", memory_mb=128)
     with Function(big) as f:
         if f.report["memory_mb_needed"] < 390: sys.exit(f"400 MB of values in {f.report['memory_mb_needed']} MB?")
+    # A row of 224 becomes 200,000: 179 MB that no planner sees; a run at a usual size does.
+    tall = model([helper.make_node("Tile", ["x", "r"], ["t"]), helper.make_node("ReduceMax", ["t"], ["y"], keepdims=0)], [value("x", "float32", ["n", "m"])],
+                 [value("y", "float32", [])], [constant("r", np.int64([200000, 1]))])
+    with Function(tall) as f:
+        if not 200 < f.report["memory_mb_needed"] < 400: sys.exit(f"179 MB of values of unknown size in {f.report['memory_mb_needed']} MB?")
 
 
 def pictures():
