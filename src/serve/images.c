@@ -113,7 +113,7 @@ static void image_stored(void *context, const mf_blob_id *id, uint64_t bytes, co
   mf_hex(id->sha256, sizeof id->sha256, hex);
   json_object_set_new(j->row, "image", json_string(hex));
   json_object_set_new(j->row, "image_bytes", json_integer((json_int_t)bytes));
-  char *text = json_dumps(j->row, JSON_COMPACT);
+  char *text = mf_json_text(j->row);
   mf_write write = {MF_TABLE_images, mf_str_from(j->key), {text, text ? strlen(text) : 0}};
   bool ok = text ? mf_store_commit(j->images->store, &write, 1, row_stored, j, &failure)
                  : mf_fail(&failure, MF_OutOfMemory, "no memory to store an image");

@@ -66,7 +66,7 @@ static access_key *make_key(bool root) {
 
 static bool store_key(mf_serve_keys *keys, const access_key *key, mf_store_done *done, void *context, mf_error *err) {
   json_t *row = json_pack("{s:s,s:s,s:b}", "secret", key->secret, "created", key->created, "root", key->root);
-  char *text = row ? json_dumps(row, JSON_COMPACT) : NULL;
+  char *text = row ? mf_json_text(row) : NULL;
   mf_write write = {MF_TABLE_keys, mf_str_from(key->id), {text, text ? strlen(text) : 0}};
   bool ok = text ? mf_store_commit(keys->store, &write, 1, done, context, err) : mf_fail(err, MF_OutOfMemory, "no memory for a key");
   json_decref(row);
@@ -134,7 +134,7 @@ void mf_serve_keys_close(mf_serve_keys *keys) {
 // ---- /_mayfly/keys ----
 static void respond(mf_http_request *http, int status, json_t *body) {
   static const mf_header type = {"Content-Type", {"application/json", 16}};
-  char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+  char *text = body ? mf_json_text(body) : NULL;
   mf_respond(http, status, &type, text ? 1 : 0, (mf_slice){text, text ? strlen(text) : 0}, NULL, NULL);
   free(text);
   json_decref(body);

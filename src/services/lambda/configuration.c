@@ -116,7 +116,8 @@ static bool check_reserved_names(mf_operation_call *call, const json_t *variable
   json_object_foreach((json_t *)(uintptr_t)variables, name, value) {
     if (is_reserved_name(name)) mf_buf_format(&names, "%s%s", names.len ? ", " : "", name);
   }
-  if (names.len == 0) return true;
+  if (names.failed) mf_refuse_no_memory(call->http);
+  if (names.len == 0) return !names.failed;
   mf_refuse(call->http, 400, "InvalidParameterValueException",
             "Lambda was unable to configure your environment variables because the environment variables you have provided contains "
             "reserved keys that are currently not supported for modification. Reserved keys used in this request: %.*s",
@@ -128,12 +129,14 @@ static bool check_environment(mf_operation_call *call, const json_t *body) {
   const json_t *variables = json_object_get(json_object_get(body, "Environment"), "Variables");
   if (!json_is_object(variables)) return true;
   if (!check_reserved_names(call, variables)) return false;
-  char *text = json_dumps(variables, JSON_COMPACT);
+  char *text = mf_json_text(variables);
   bool ok = text && strlen(text) <= ENVIRONMENT_BYTES;
-  if (!ok)
+  if (!text)
+    mf_refuse_no_memory(call->http);
+  else if (!ok)
     mf_refuse(call->http, 400, "InvalidParameterValueException",
               "Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the "
-              "4KB limit. String measured: %s", text ? text : "");
+              "4KB limit. String measured: %s", text);
   free(text);
   return ok;
 }

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "memory.h"
+
 enum { DEFAULT_MEMORY = 128, MAX_MEMORY = 10240, DEFAULT_TIMEOUT = 3, REASON_BYTES = 1000 };
+#define TRY_AGAIN_NS (1 * MF_NS_PER_S)
 #define CREATING "The function is being created."
 
 void mf_deploy_begin_create(json_t *row) {
@@ -69,12 +72,24 @@ static bool is_state(const json_t *row, const char *member, const char *value) {
   return text && strcmp(text, value) == 0;
 }
 
+// The flush timer is always set, so that setting it earlier needs no memory.
+void mf_deploy_try_again(mf_lambda *lambda) {
+  mf_error err;
+  lambda->unfinished = true;
+  if (!mf_loop_timer_set(lambda->env.loop, &lambda->flush, mf_now_ns() + TRY_AGAIN_NS, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+}
+
+static void saved(void *context, const mf_error *err) {
+  if (!err) return;
+  mf_log(MF_LOG_ERROR, "a deployment cannot go on: %s", err->message);
+  mf_deploy_try_again(context);
+}
+
 static void save(mf_lambda *lambda, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra) {
   mf_error err;
   mf_row_new_revision(row);
   mf_touch_configuration(row);
-  if (!mf_row_save(&lambda->functions, key, row, extra, n_extra, NULL, NULL, &err))
-    mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(key), err.message);
+  if (!mf_row_save(&lambda->functions, key, row, extra, n_extra, saved, lambda, &err)) saved(lambda, &err);
 }
 
 // ---- configuration updates ----
@@ -89,7 +104,9 @@ void mf_deploy_finish_update(mf_lambda *lambda, mf_str key) {
   json_t *row;
   mf_error err;
   char reason[REASON_BYTES];
-  if (!mf_row_load(lambda->env.store, key, &row, &err) || !row) return;
+  mf_json_begin();
+  if (!mf_row_load(lambda->env.store, key, &row, &err)) saved(lambda, &err);
+  if (!row) return;
   if (!json_object_get(row, "deploy") && is_state(row, "LastUpdateStatus", "InProgress")) {
     uint32_t needed = (uint32_t)json_integer_value(json_object_get(json_object_get(row, "image"), "memory_needed"));
     if (memory_suffices(row, needed, reason)) {
@@ -198,8 +215,9 @@ static void compiled(void *data, const mf_lambda_compiled *result) {
   compilation *c = data;
   json_t *row = NULL;
   mf_error err;
+  mf_json_begin();
   if (c->rebuild) c->lambda->rebuilding--;
-  if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+  if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) saved(c->lambda, &err);
   if (row && is_still_wanted(c, row)) apply(c, row, result);
   json_decref(row);
   free(c);
@@ -219,7 +237,8 @@ static void start(mf_lambda *lambda, mf_str key, const mf_blob_id *package, bool
       compiled(c, &failed);
     }
   }
-  if (!ok) mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(key), err.message);
+  if (!c) saved(lambda, &err);
+  else if (!ok) mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(key), err.message);
 }
 
 void mf_deploy_compile(mf_lambda *lambda, mf_str key, const json_t *row) {

@@ -12,6 +12,8 @@ void mf_deploy_remember_limits(json_t *row);
 void mf_deploy_finish_update(mf_lambda *lambda, mf_str key);
 // Compiles what the row waits for (a new function, new code, or a stale image). The outcome goes into the row.
 void mf_deploy_compile(mf_lambda *lambda, mf_str key, const json_t *row);
+// A deployment could not go on: pending functions are looked for again in a second.
+void mf_deploy_try_again(mf_lambda *lambda);
 // The image of an active function is missing, damaged or built for another machine or version: build it again.
 void mf_deploy_rebuild(mf_lambda *lambda, mf_lambda_entry *function);
 #endif

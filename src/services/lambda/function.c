@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "memory.h"
+
 static mf_lambda_entry **bucket_of(mf_lambda_cache *functions, mf_str key) {
   return &functions->buckets[mf_hash64(key.data, key.len, 0) % MF_LAMBDA_BUCKETS];
 }
@@ -80,8 +82,11 @@ bool mf_row_load(mf_store *store, mf_str key, json_t **row, mf_error *err) {
   mf_arena_init(&arena, 0);
   bool ok = mf_store_get(store, MF_TABLE_functions, key, &arena, &value, &found, err);
   if (ok && found) {
+    const uint64_t failures = mf_json_failures();
     *row = json_loadb(value.data, value.len, 0, NULL);
-    if (!*row || !mf_row_configuration(*row))
+    if (mf_json_failures() != failures)
+      ok = mf_fail(err, MF_OutOfMemory, "no memory to read the configuration of %.*s", MF_STR_ARG(key));
+    else if (!*row || !mf_row_configuration(*row))
       ok = mf_fail(err, MF_Internal, "the stored configuration of %.*s cannot be read", MF_STR_ARG(key));
   }
   if (!ok) {
@@ -183,6 +188,7 @@ typedef struct save {
 
 static void saved(void *context, const mf_error *err) {
   save *s = context;
+  mf_json_begin();
   if (err) mf_lambda_entry_drop(s->functions, (mf_str){s->key, s->key_len});
   if (s->done) s->done(s->context, err);
   else if (err) mf_log(MF_LOG_ERROR, "function %s: %s", s->key, err->message);
@@ -201,9 +207,9 @@ static save *new_save(mf_lambda_cache *functions, mf_str key, mf_store_done *don
 bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra, mf_store_done *done,
                  void *context, mf_error *err) {
   mf_write writes[4];
-  char *text = json_dumps(row, JSON_COMPACT);
+  char *text = mf_json_text(row);
   save *s = new_save(functions, key, done, context);
-  bool ok = text && s && n_extra < MF_COUNT(writes);
+  bool ok = text && s && n_extra < MF_COUNT(writes) && !mf_json_lost();
   if (!ok) mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(key));
   if (ok) {
     writes[0] = (mf_write){MF_TABLE_functions, key, {text, strlen(text)}};
@@ -259,7 +265,9 @@ bool mf_counters_load(mf_store *store, mf_str key, mf_counters *counters, mf_err
   *counters = (mf_counters){0};
   mf_arena_init(&arena, 0);
   bool ok = mf_store_get(store, MF_TABLE_meters, key, &arena, &value, &found, err);
+  const uint64_t failures = mf_json_failures();
   json_t *object = ok && found ? json_loadb(value.data, value.len, 0, NULL) : NULL;
+  if (mf_json_failures() != failures) ok = mf_fail(err, MF_OutOfMemory, "no memory to read the counters of %.*s", MF_STR_ARG(key));
   for (size_t i = 0; object && i < MF_COUNT(counter_fields); i++) {
     uint64_t count = (uint64_t)json_integer_value(json_object_get(object, counter_fields[i].name));
     memcpy((char *)counters + counter_fields[i].offset, &count, sizeof count);
@@ -279,7 +287,7 @@ void mf_lambda_entry_touch_counters(mf_lambda_cache *functions, mf_lambda_entry 
 static void write_counters(mf_lambda_cache *functions, const mf_lambda_entry *f) {
   mf_error err;
   json_t *object = mf_counters_json(&f->counters);
-  char *text = json_dumps(object, JSON_COMPACT);
+  char *text = mf_json_text(object);
   mf_write write = {MF_TABLE_meters, f->spec.key, {text, text ? strlen(text) : 0}};
   if (!text || !mf_store_commit(functions->store, &write, 1, NULL, NULL, &err)) mf_log(MF_LOG_ERROR, "counters of %s are not stored", f->spec.key.data);
   free(text);

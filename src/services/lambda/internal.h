@@ -58,6 +58,7 @@ struct mf_lambda {
   struct mf_log_wait *log_waits;
   mf_region_reservation reservations[MF_MAX_REGIONS];
   uint32_t n_regions;
+  bool unfinished;                     // a deployment could not go on for lack of memory or disk: looked for again soon
   uint32_t rebuilding;                 // background compilations of stale images under way
   mf_timer flush;
   uint8_t download_key[MF_SHA256_BYTES];

@@ -135,7 +135,7 @@ static void start(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *fun
   uint64_t len;
   mf_invoking *i = take(lambda);
   if (!i) {
-    mf_refuse(http, 500, "ServiceException", "out of memory");
+    mf_refuse_no_memory(http);
     return;
   }
   *i = (mf_invoking){.lambda = lambda, .function = function, .http = http, .wants_log = wants_log};
@@ -177,7 +177,7 @@ static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str region, mf_s
   else if (type == 2)
     mf_refuse(http, 501, "NotImplementedException", "InvocationType Event is not supported by this version of Mayfly");
   else if (is_runnable(http, function)) {
-    if (type == 1) mf_respond_json(http, 204, NULL);
+    if (type == 1) mf_respond(http, 204, NULL, 0, (mf_slice){0}, NULL, NULL);
     else start(lambda, http, function, log_type == 1);
   }
 }

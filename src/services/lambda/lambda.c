@@ -5,15 +5,21 @@
 
 #include "deploy.h"
 #include "internal.h"
+#include "memory.h"
 
 #define FLUSH_EVERY_NS (5 * MF_NS_PER_S)
 enum { SCAN_ALL = INT32_MAX };
 
+static bool go_on_with_all(mf_lambda *lambda, bool first_time, mf_error *err);
+
 static void on_flush(mf_timer *timer) {
   mf_lambda *lambda = timer->data;
   mf_error err;
-  mf_lambda_cache_flush(&lambda->functions);
+  const bool unfinished = lambda->unfinished;
   if (!mf_loop_timer_set(lambda->env.loop, timer, mf_now_ns() + FLUSH_EVERY_NS, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+  mf_lambda_cache_flush(&lambda->functions);
+  lambda->unfinished = false;
+  if (unfinished && !go_on_with_all(lambda, false, &err)) mf_deploy_try_again(lambda);
 }
 
 mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {
@@ -25,6 +31,7 @@ mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {
     free(contexts);
     return NULL;
   }
+  mf_json_watch();
   lambda->env = *env;
   lambda->contexts = contexts;
   lambda->functions.store = env->store;
@@ -93,7 +100,7 @@ typedef struct unfinished {
 typedef struct resumption {
   mf_lambda *lambda;
   unfinished *first;
-  bool out_of_memory;
+  bool first_time, out_of_memory;  // first_time: reservations are counted too
 } resumption;
 
 static bool text_is(const json_t *object, const char *member, const char *value) {
@@ -110,9 +117,11 @@ static bool image_is_there(mf_lambda *lambda, const json_t *image) {
 
 static bool look_at_row(void *context, mf_str key, mf_slice value) {
   resumption *r = context;
+  const uint64_t failures = mf_json_failures();
   json_t *row = json_loadb(value.data, value.len, 0, NULL), *configuration = mf_row_configuration(row);
+  if (mf_json_failures() != failures) r->out_of_memory = true;
   const json_t *image = json_object_get(row, "image");
-  int64_t *reserved = mf_reserved_in(r->lambda, key);
+  int64_t *reserved = r->first_time ? mf_reserved_in(r->lambda, key) : NULL;
   if (reserved) *reserved += json_integer_value(json_object_get(row, "reserved"));
   bool pending = text_is(configuration, "State", "Pending"), in_progress = text_is(configuration, "LastUpdateStatus", "InProgress");
   bool stale = image && (!text_is(image, "built", r->lambda->env.built) || !image_is_there(r->lambda, image));
@@ -135,15 +144,16 @@ static void go_on(mf_lambda *lambda, const unfinished *u) {
   mf_error err;
   mf_lambda_entry *function = NULL;
   mf_str key = {u->key, u->key_len};
-  if (!mf_row_load(lambda->env.store, key, &row, &err) || !row) return;
+  if (!mf_row_load(lambda->env.store, key, &row, &err)) mf_deploy_try_again(lambda);
+  if (!row) return;
   if (u->compile) mf_deploy_compile(lambda, key, row);
   else mf_deploy_finish_update(lambda, key);
   if (u->rebuild && mf_lambda_entry_find(&lambda->functions, key, &function, &err) && function) mf_deploy_rebuild(lambda, function);
   json_decref(row);
 }
 
-bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) {
-  resumption r = {.lambda = lambda};
+static bool go_on_with_all(mf_lambda *lambda, bool first_time, mf_error *err) {
+  resumption r = {.lambda = lambda, .first_time = first_time};
   bool ok = mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), SCAN_ALL, look_at_row, &r, err);
   if (ok && r.out_of_memory) ok = mf_fail(err, MF_OutOfMemory, "no memory for the functions that are to be compiled");
   while (r.first) {
@@ -154,6 +164,8 @@ bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) {
   }
   return ok;
 }
+
+bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) { return go_on_with_all(lambda, true, err); }
 
 typedef struct blob_visit {
   void (*each)(void *context, const mf_blob_id *id);

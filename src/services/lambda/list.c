@@ -46,7 +46,8 @@ static bool read_marker(mf_operation_call *call, mf_str prefix, mf_str *after) {
 static uint32_t read_limit(mf_operation_call *call) {
   bool found;
   mf_str text = mf_request_parameter(call->http, "MaxItems", &found);
-  long items = found ? strtol(mf_str_format(call->arena, "%.*s", MF_STR_ARG(text)), NULL, 10) : PAGE;  // checked against its limits
+  const char *copy = found ? mf_str_format(call->arena, "%.*s", MF_STR_ARG(text)) : NULL;
+  long items = copy ? strtol(copy, NULL, 10) : PAGE;  // checked against its limits
   return items < PAGE ? (uint32_t)items : PAGE;
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "memory.h"
 #include "upload.h"
 
 const mf_operation mf_operations[] = {
@@ -119,8 +120,10 @@ static bool check_parameters(mf_operation_call *call, mf_violations *violations)
 }
 
 static bool report(mf_operation_call *call, mf_violations *v) {
-  bool ok = v->count == 0 && !v->wrong_type && !v->unsupported;
-  if (v->wrong_type) {
+  bool ok = v->count == 0 && !v->wrong_type && !v->unsupported && !v->out_of_memory;
+  if (v->out_of_memory || v->text.failed) {
+    mf_refuse_no_memory(call->http);
+  } else if (v->wrong_type) {
     mf_refuse(call->http, 400, "SerializationException", "%.*s", MF_STR_ARG(mf_buf_view(&v->text)));
   } else if (v->unsupported) {
     mf_refuse(call->http, 400, "InvalidParameterValueException", "%s is not supported by this version of Mayfly", v->unsupported);
@@ -172,7 +175,7 @@ static bool resolve_name(mf_operation_call *call) {
   call->name = name.name;
   char *key = mf_str_format(call->arena, "%.*s/%.*s", MF_STR_ARG(call->region), MF_STR_ARG(call->name));
   call->key = mf_str_from(key);
-  if (!key) mf_refuse(call->http, 500, "ServiceException", "out of memory");
+  if (!key) mf_refuse_no_memory(call->http);
   return key != NULL;
 }
 
@@ -187,10 +190,16 @@ static bool read_body(mf_operation_call *call) {
   mf_str text;
   call->upload = MF_NEW(call->arena, mf_upload);
   if (!call->upload || !mf_upload_open(call->upload, call->http, call->operation->handle == mf_handle_CreateFunction, &text, &err)) {
-    mf_refuse(call->http, 400, "InvalidRequestContentException", "%s", call->upload ? err.message : "out of memory");
+    if (!call->upload) mf_refuse_no_memory(call->http);
+    else if (err.code == MF_TooLarge) mf_refuse(call->http, 400, "InvalidRequestContentException", "%s", err.message);
+    else mf_refuse_error(call->http, &err);
     return false;
   }
   call->body = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &problem);
+  if (mf_json_lost()) {  // then neither the text's meaning nor the problem is to be trusted
+    mf_refuse_no_memory(call->http);
+    return false;
+  }
   if (json_is_object(call->body)) return true;
   mf_refuse(call->http, 400, "InvalidRequestContentException", "Could not parse request body into json: %s",
             call->body ? "the body is no object" : problem.text);
@@ -217,6 +226,7 @@ void mf_operation_handle(mf_http_request *http, const mf_principal *principal, v
               context->operation->name);
     return;
   }
+  mf_json_begin();
   call.region = mf_str_copy(call.arena, principal->region);
   mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &name);
   if (!mf_lambda_decode(call.arena, name, &call.name_text)) {

@@ -4,6 +4,7 @@
 
 #include "deploy.h"
 #include "internal.h"
+#include "memory.h"
 #include "package.h"
 
 enum { LOG_PIECE = 256 << 10, LONGEST_WAIT_MS = 60000, NAME_LENGTH = 64, MAX_LISTED = 1000000 };
@@ -29,7 +30,7 @@ static bool name_of(mf_http_request *http, const mf_principal *principal, mf_str
     return false;
   }
   *key = mf_str_format(mf_request_arena(http), "%.*s/%.*s", MF_STR_ARG(principal->region), MF_STR_ARG(*name));
-  if (!*key) mf_refuse(http, 500, "ServiceException", "out of memory");
+  if (!*key) mf_refuse_no_memory(http);
   return *key != NULL;
 }
 
@@ -39,8 +40,12 @@ static bool number_parameter(mf_http_request *http, const char *name, long least
   *out = 0;
   if (!found) return true;
   char *copy = mf_str_format(mf_request_arena(http), "%.*s", MF_STR_ARG(text)), *end = copy;
-  long number = copy ? strtol(copy, &end, 10) : 0;
-  if (copy && end != copy && !*end && number >= least && number <= most) {
+  if (!copy) {
+    mf_refuse_no_memory(http);
+    return false;
+  }
+  long number = strtol(copy, &end, 10);
+  if (end != copy && !*end && number >= least && number <= most) {
     *out = number;
     return true;
   }
@@ -147,6 +152,7 @@ static bool list_row(void *context, mf_str key, mf_slice value) {
 
 static void list_functions(mf_http_request *http, const mf_principal *principal, void *context) {
   mf_error err;
+  mf_json_begin();
   listing l = {.lambda = context, .rows = json_array()};
   mf_str prefix = mf_str_from(mf_str_format(mf_request_arena(http), "%.*s/", MF_STR_ARG(principal->region)));
   if (mf_store_scan(l.lambda->env.store, MF_TABLE_functions, prefix, MF_STR(""), MAX_LISTED, list_row, &l, &err)) {
@@ -171,6 +177,7 @@ static void describe_function(mf_http_request *http, const mf_principal *princip
   mf_str name;
   char *key;
   json_t *row;
+  mf_json_begin();
   if (!name_of(http, principal, &name, &key)) return;
   if (!mf_row_load(lambda->env.store, mf_str_from(key), &row, &err)) {
     mf_refuse_error(http, &err);
@@ -231,6 +238,7 @@ static void end_wait(mf_log_wait *wait) {
     break;
   }
   mf_loop_timer_cancel(lambda->env.loop, &wait->timer);
+  mf_json_begin();
   mf_reply_json(wait->reply, 200, wait->reply->http ? log_answer(lambda, wait->function->spec.key, wait->position, &has_text) : NULL);
   wait->function->waiters--;
   mf_lambda_entry_unpin(&lambda->functions, wait->function);
@@ -273,6 +281,7 @@ static void read_log(mf_http_request *http, const mf_principal *principal, void 
   char *key;
   long position, wait_ms;
   bool has_text = false;
+  mf_json_begin();
   if (!name_of(http, principal, &name, &key) || !number_parameter(http, "position", 0, INT64_MAX, &position) ||
       !number_parameter(http, "wait", 0, LONGEST_WAIT_MS, &wait_ms))
     return;

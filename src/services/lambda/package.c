@@ -1,6 +1,9 @@
 // Decoding and storing run on the store's threads; between the steps we are on the loop.
 #include "package.h"
 
+#include "memory.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +53,7 @@ static mf_package_put *new_put(mf_lambda *lambda, mf_http_request *http, const c
   char *copy = strdup(key);
   mf_reply *reply = put && copy ? mf_reply_defer(http) : NULL;
   if (!reply) {
-    if (!put || !copy) mf_refuse(http, 500, "ServiceException", "out of memory");
+    if (!put || !copy) mf_refuse_no_memory(http);
     free(put);
     free(copy);
     return NULL;
@@ -67,16 +70,15 @@ static void fail(mf_package_put *put, const mf_error *err) {
 
 // Enough to tell a zip from anything else; whether it can be unzipped is found out in the compiler's sandbox.
 static bool is_zip(int fd, uint64_t bytes) {
-  unsigned char head[4], *tail = malloc(ZIP_END_BYTES);
+  unsigned char head[4], tail[ZIP_END_BYTES];
   size_t n = (size_t)MF_MIN(bytes, (uint64_t)ZIP_END_BYTES);
-  bool ok = tail && pread(fd, head, 4, 0) == 4 && pread(fd, tail, n, (off_t)(bytes - n)) == (ssize_t)n;
-  ok = ok && head[0] == 'P' && head[1] == 'K' && memmem(tail, n, "PK\5\6", 4) != NULL;
-  free(tail);
-  return ok;
+  bool ok = pread(fd, head, 4, 0) == 4 && pread(fd, tail, n, (off_t)(bytes - n)) == (ssize_t)n;
+  return ok && head[0] == 'P' && head[1] == 'K' && memmem(tail, n, "PK\5\6", 4) != NULL;
 }
 
 static void blob_stored(void *context, const mf_blob_id *id, uint64_t bytes, const mf_error *err) {
   mf_package_put *put = context;
+  mf_json_begin();
   if (err) {
     fail(put, err);
     return;
@@ -105,6 +107,7 @@ static bool decode(void *context, mf_error *err) {
 
 static void decoded(void *context, const mf_error *err) {
   mf_package_put *put = context;
+  mf_json_begin();
   mf_upload_close(&put->upload);
   if (err) fail(put, err);
   else mf_package_store(put);
@@ -167,7 +170,9 @@ static bool link_is_good(const mf_lambda *lambda, mf_http_request *http, const c
   char expected[MF_SHA256_HEX + 1];
   mf_str expires = mf_request_parameter(http, "expires", &has_expires), signature = mf_request_parameter(http, "signature", &has_signature);
   if (!has_expires || !has_signature || signature.len != MF_SHA256_HEX) return false;
-  long long until = strtoll(mf_str_format(mf_request_arena(http), "%.*s", MF_STR_ARG(expires)), NULL, 10);
+  const char *text = mf_str_format(mf_request_arena(http), "%.*s", MF_STR_ARG(expires));
+  if (!text) return false;
+  long long until = strtoll(text, NULL, 10);
   sign_link(lambda, hex, until, expected);
   return mf_equal_constant_time(signature.data, expected, MF_SHA256_HEX) && until >= (long long)time(NULL);
 }
@@ -187,7 +192,11 @@ static void send_blob(mf_http_request *http, int fd) {
   static const mf_header type = {"Content-Type", {"application/zip", 15}};
   struct stat st;
   mapping *m = malloc(sizeof *m);
-  if (!m || fstat(fd, &st) != 0 || st.st_size == 0) {
+  if (!m) {
+    mf_refuse_no_memory(http);
+    return;
+  }
+  if (fstat(fd, &st) != 0 || st.st_size == 0) {
     free(m);
     mf_refuse(http, 500, "ServiceException", "the package cannot be read");
     return;
@@ -195,8 +204,8 @@ static void send_blob(mf_http_request *http, int fd) {
   m->len = (size_t)st.st_size;
   m->data = mmap(NULL, m->len, PROT_READ, MAP_SHARED, fd, 0);
   if (m->data == MAP_FAILED) {
+    mf_refuse(http, 500, "ServiceException", "the package cannot be read: %s", strerror(errno));
     free(m);
-    mf_refuse(http, 500, "ServiceException", "the package cannot be read");
     return;
   }
   mf_respond(http, 200, &type, 1, (mf_slice){m->data, m->len}, unmap, m);

@@ -51,18 +51,19 @@ bool mf_pattern_compile(const char *pattern, regex_t *regex) {
   return ok;
 }
 
-bool mf_pattern_matches(const char *pattern, mf_str text) {
+mf_pattern_verdict mf_pattern_match(const char *pattern, mf_str text) {
   regex_t regex;
-  if (memchr(text.data, 0, text.len)) return false;
-  if (mf_str_ends(mf_str_from(pattern), MF_STR(NOT_AFTER_DOT)) && mf_str_ends(text, MF_STR("."))) return false;
-  if (!mf_pattern_compile(pattern, &regex)) return false;
+  if (memchr(text.data, 0, text.len)) return MF_PATTERN_DIFFERS;
+  if (mf_str_ends(mf_str_from(pattern), MF_STR(NOT_AFTER_DOT)) && mf_str_ends(text, MF_STR("."))) return MF_PATTERN_DIFFERS;
+  if (!mf_pattern_compile(pattern, &regex)) return MF_PATTERN_NO_MEMORY;  // the patterns are ours: there is no other reason
   char *copy = malloc(text.len + 1);
+  int result = REG_ESPACE;
   if (copy) {
     memcpy(copy, text.data, text.len);
     copy[text.len] = 0;
+    result = regexec(&regex, copy, 0, NULL, 0);
   }
-  bool ok = copy && regexec(&regex, copy, 0, NULL, 0) == 0;
   free(copy);
   regfree(&regex);
-  return ok;
+  return result == 0 ? MF_PATTERN_MATCHES : result == REG_NOMATCH ? MF_PATTERN_DIFFERS : MF_PATTERN_NO_MEMORY;
 }

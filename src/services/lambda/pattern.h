@@ -8,5 +8,6 @@
 #include "base/base.h"
 
 bool mf_pattern_compile(const char *pattern, regex_t *regex);  // anchored at both ends; groups move by one
-bool mf_pattern_matches(const char *pattern, mf_str text);
+typedef enum mf_pattern_verdict { MF_PATTERN_DIFFERS, MF_PATTERN_MATCHES, MF_PATTERN_NO_MEMORY } mf_pattern_verdict;
+mf_pattern_verdict mf_pattern_match(const char *pattern, mf_str text);
 #endif

@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lambda.h"
+#include "memory.h"
+
 static void ended(mf_http_request *http, void *data, bool answered) {
   (void)http;
   (void)answered;
@@ -16,7 +19,7 @@ static void ended(mf_http_request *http, void *data, bool answered) {
 mf_reply *mf_reply_defer(mf_http_request *http) {
   mf_reply *reply = calloc(1, sizeof *reply);
   if (!reply) {
-    mf_refuse(http, 500, "ServiceException", "out of memory");
+    mf_refuse_no_memory(http);
     return NULL;
   }
   reply->http = http;
@@ -41,8 +44,9 @@ void mf_reply_json(mf_reply *reply, int status, json_t *body) {
 
 void mf_respond_json(mf_http_request *http, int status, json_t *body) {
   static const mf_header type = {"Content-Type", {"application/json", 16}};
-  char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-  mf_respond(http, status, &type, text ? 1 : 0, (mf_slice){text, text ? strlen(text) : 0}, NULL, NULL);
+  char *text = body ? mf_json_text(body) : NULL;
+  if (mf_json_lost()) mf_refuse_no_memory(http);
+  else mf_respond(http, status, &type, text ? 1 : 0, (mf_slice){text, text ? strlen(text) : 0}, NULL, NULL);
   free(text);
   json_decref(body);
 }
@@ -51,13 +55,15 @@ static void refuse(mf_http_request *http, int status, const char *code, const ch
   const mf_header headers[] = {{"Content-Type", MF_STR("application/json")}, {"x-amzn-ErrorType", mf_str_from(code)}};
   bool is_plain = strcmp(code, "ValidationException") == 0 || status == 413;
   bool is_missing = strcmp(code, "ResourceNotFoundException") == 0;
+  const uint64_t failures = mf_json_failures();
   json_t *body = json_object();
   if (reason) json_object_set_new(body, "Reason", json_string(reason));
   if (!is_plain) json_object_set_new(body, "Type", json_string(status >= 500 ? "Service" : "User"));
   json_t *text = json_string(message);
   json_object_set_new(body, is_missing ? "Message" : "message", text ? text : json_string("(the message is not UTF-8)"));
-  char *json = json_dumps(body, JSON_COMPACT);
-  mf_respond(http, status, headers, 2, (mf_slice){json, json ? strlen(json) : 0}, NULL, NULL);
+  char *json = mf_json_text(body);
+  if (mf_json_failures() == failures) mf_respond(http, status, headers, 2, (mf_slice){json, json ? strlen(json) : 0}, NULL, NULL);
+  else mf_respond_error(http, status, code, message, !is_plain);  // needs no memory of jansson's
   free(json);
   json_decref(body);
 }
@@ -90,6 +96,8 @@ static void map_error(const mf_error *err, int *status, const char **code) {
   *status = err->code == MF_Unavailable ? 503 : 500;
   *code = "ServiceException";
 }
+
+void mf_refuse_no_memory(mf_http_request *http) { mf_respond_error(http, 500, "ServiceException", "out of memory", true); }
 
 void mf_refuse_error(mf_http_request *http, const mf_error *err) {
   int status;

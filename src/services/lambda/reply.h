@@ -23,5 +23,6 @@ void mf_respond_json(mf_http_request *http, int status, json_t *body);
 // have no Type.
 void mf_refuse(mf_http_request *http, int status, const char *code, const char *format, ...) MF_PRINTF(4, 5);
 void mf_refuse_error(mf_http_request *http, const mf_error *err);
+void mf_refuse_no_memory(mf_http_request *http);
 void mf_refuse_throttled(mf_http_request *http, const char *reason);
 #endif

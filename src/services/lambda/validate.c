@@ -35,16 +35,22 @@ static void add(mf_violations *v, mf_str shown, const char *path, const char *co
                 shown.data, path, constraint);
 }
 
+static bool breaks_pattern(const mf_field *f, mf_str value, char *out, size_t capacity, mf_violations *v) {
+  const mf_pattern_verdict verdict = f->pattern ? mf_pattern_match(f->pattern, value) : MF_PATTERN_MATCHES;
+  v->out_of_memory |= verdict == MF_PATTERN_NO_MEMORY;
+  if (verdict != MF_PATTERN_DIFFERS) return false;
+  snprintf(out, capacity, "Member must satisfy regular expression pattern: %s", f->pattern);
+  return true;
+}
+
 // What a text breaks: its first broken rule, or every rule (for elements of lists and maps, which AWS answers with the whole set).
-static bool broken_rule(const mf_field *f, mf_str value, char *out, size_t capacity) {
+static bool broken_rule(const mf_field *f, mf_str value, char *out, size_t capacity, mf_violations *v) {
   int64_t len = (int64_t)value.len;
   if (f->values && !mf_value_is_listed(f->values, value)) snprintf(out, capacity, "Member must satisfy enum value set: [%s]", f->values);
   else if (f->max != MF_NO_LIMIT && len > f->max) snprintf(out, capacity, "Member must have length less than or equal to %" PRId64, f->max);
   else if (f->min != MF_NO_LIMIT && len < f->min)
     snprintf(out, capacity, "Member must have length greater than or equal to %" PRId64, f->min);
-  else if (f->pattern && !mf_pattern_matches(f->pattern, value))
-    snprintf(out, capacity, "Member must satisfy regular expression pattern: %s", f->pattern);
-  else return false;
+  else return breaks_pattern(f, value, out, capacity, v);
   return true;
 }
 
@@ -74,7 +80,7 @@ static void label(const mf_field *f, const char *parent, char path[PATH_BYTES]) 
 static void check_text(const mf_field *f, mf_str value, const char *path, mf_violations *v) {
   char rule[1024];
   if (strcmp(f->name, "Runtime") == 0) return;  // AWS answers these in other words: see create.c
-  if (broken_rule(f, value, rule, sizeof rule)) add(v, value, path, rule);
+  if (broken_rule(f, value, rule, sizeof rule, v)) add(v, value, path, rule);
 }
 
 static void check_number(const mf_field *f, int64_t value, const char *path, mf_violations *v) {
@@ -162,7 +168,7 @@ static void check_list(const mf_field *f, const json_t *list, const char *path, 
     }
     if (of->kind == MF_STRUCTURE) {
       check_structure(of->of, element, path, v);
-    } else if (broken_rule(of, text_of(element), rule, sizeof rule)) {
+    } else if (broken_rule(of, text_of(element), rule, sizeof rule, v)) {
       mf_buf rules = {0};
       mf_buf_text(&rules, "Member must satisfy constraint: [");
       all_rules(of, &rules);
@@ -185,7 +191,7 @@ static void check_map(const mf_field *f, const json_t *map, const char *path, mf
       mf_buf_format(&v->text, "Value of '%s' in '%s' can not be converted to a String", key, path);
       return;
     }
-    if (!broken_rule(&f->of->fields[0], mf_str_from(key), rule, sizeof rule)) continue;
+    if (!broken_rule(&f->of->fields[0], mf_str_from(key), rule, sizeof rule, v)) continue;
     snprintf(constraint, sizeof constraint, "Map keys must satisfy constraint: [%s]", rule);
     char shown[SHOWN_BYTES];
     snprintf(shown, sizeof shown, "{%s=%s}", key, json_string_value(value));

@@ -11,6 +11,7 @@ typedef struct mf_violations {
   uint32_t count;
   mf_buf text;         // "Value '…' at '…' failed to satisfy constraint: …; …"
   bool wrong_type;     // a member of the wrong JSON type: `text` is then the message, and the code SerializationException
+  bool out_of_memory;  // some rule could not be checked
   const char *unsupported;  // the name of a member that we refuse
 } mf_violations;
 

@@ -1,0 +1,61 @@
+// Watching jansson's memory. The only state of the service that is not in its struct: jansson's hooks take no context. One thread, the
+// loop's, uses jansson.
+//
+// jansson 2.14 must not be refused memory at all: its lexer ignores that a buffer could not grow (load.c, lex_save) and writes past
+// another one that it measures by it. So what malloc refuses comes out of a reserve, the work goes on, and its result is thrown away.
+// The reserve takes no memory while it is not used; a request's JSON is at most 1 MB, which parses into less than sixteen times that.
+#include "memory.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "lambda.h"
+
+static uint64_t failures, mark;
+static struct {
+  _Alignas(16) char bytes[16 << 20];
+  size_t used, live;  // bytes; pieces that have not been given back
+} reserve;
+
+static void *from_reserve(size_t size) {
+  const size_t rounded = (size + 15) & ~(size_t)15;
+  if (rounded < size || rounded > sizeof reserve.bytes - reserve.used) {
+    mf_log(MF_LOG_ERROR, "no memory for JSON, and the reserve is used up");
+    abort();  // better than what jansson would do; the keeper starts front again
+  }
+  void *piece = reserve.bytes + reserve.used;
+  reserve.used += rounded;
+  reserve.live++;
+  return piece;
+}
+
+static void *watched_malloc(size_t size) {
+  void *memory = malloc(size);
+  if (memory) return memory;
+  failures++;
+  return from_reserve(size);
+}
+
+static void watched_free(void *memory) {
+  if ((char *)memory < reserve.bytes || (char *)memory >= reserve.bytes + sizeof reserve.bytes) {
+    free(memory);
+  } else if (--reserve.live == 0) {
+    reserve.used = 0;
+  }
+}
+
+void mf_json_watch(void) { json_set_alloc_funcs(watched_malloc, watched_free); }
+uint64_t mf_json_failures(void) { return failures; }
+void mf_json_begin(void) { mark = failures; }
+bool mf_json_lost(void) { return failures != mark; }
+
+char *mf_json_text(const json_t *value) {
+  const size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+  char *text = size > 0 ? malloc(size + 1) : NULL;
+  if (!text || json_dumpb(value, text, size, JSON_COMPACT | JSON_ENCODE_ANY) != size) {
+    free(text);
+    return NULL;
+  }
+  text[size] = 0;
+  return text;
+}
