@@ -22,17 +22,6 @@
 
 FAULT_WRAP_MEMORY
 
-// There are some 4,000, and time for a part of them in each run: FAULTS_STRIDE=1 tries all of them (three minutes), and where a run begins
-// changes from one to the next.
-static int stride(void) {
-  const char *told = getenv("FAULTS_STRIDE");
-#ifdef __SANITIZE_ADDRESS__
-  return told ? atoi(told) : 11;
-#else
-  return told ? atoi(told) : 5;
-#endif
-}
-
 #define ACCESS_KEY "AKIDEXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 enum { LARGEST_TEXT = 8192, PATIENCE_S = 10, STILL_PENDING = 1 };
@@ -349,20 +338,21 @@ static report try_walk(server *s, int n, char manner) {
 static void every_allocation_may_fail(void **state) {
   (void)state;
   static server s;
-  const int step = stride(), first = (int)getpid() % step;
+  const int stride = faults_stride(5, 11), first = faults_first(stride);  // of some 4,000
   int closed = 0, refused = 0, n = first, n_patient = 0;
   start(&s);
   atomic_store(&faults->only_in, getpid());
   check_whole(0, let_walk(&s, patient));
   do {
-    const report got = try_walk(&s, n += step, hasty);
+    const report got = try_walk(&s, n, hasty);
     check_walk(n, &got, &closed, &refused);
     if (got.waited && n_patient < 4) {  // it does go on by itself
       n_patient++;
       if (try_walk(&s, n, patient).waited) fail_msg("allocation %d: a deployment stands still", n);
     }
-  } while (s.reached && n < 5000);
-  print_message("each %d. allocation from %d to %d: %d walks with refusals, %d requests closed\n", step, first + step, n, refused, closed);
+    n += stride;
+  } while (s.reached && n < 10000);
+  print_message("each %d. allocation from %d to %d: %d walks with refusals, %d requests closed\n", stride, first, n, refused, closed);
   assert_false(s.reached);
   assert_int_equal(problems, 0);
   assert_true(refused > 20);
