@@ -79,6 +79,7 @@ mf_http_request *mf_wire_request_create(mf_wire *wire, const char *uri) {
 }
 
 void mf_wire_request_end(mf_http_request *request, bool answered) {
+  mf_wire_do_not_suspend(request);
   if (request->connection) {
     request->connection->request = NULL;
     request->connection->since_ns = mf_now_ns();

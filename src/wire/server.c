@@ -114,10 +114,32 @@ static void complete(mf_http_request *request) {
   request->route.handle(request, &request->principal, request->route.context);
 }
 
-static void suspend(mf_http_request *request, struct MHD_Connection *handle) {
-  request->suspended = true;
-  MHD_suspend_connection(handle);
-  mf_wire_look_at_peer(request->connection);
+// What is suspended from within its callback still wants to be read in libmicrohttpd's eyes: resumed, it would read before it asks for the
+// answer, and close the connection of a peer that has closed its half. So it is suspended when libmicrohttpd has returned.
+static void suspend_soon(mf_http_request *request) {
+  request->suspend_soon = true;
+  request->next_to_suspend = request->wire->to_suspend;
+  request->wire->to_suspend = request;
+}
+
+static void suspend_all(mf_wire *wire) {
+  while (wire->to_suspend) {
+    mf_http_request *request = wire->to_suspend;
+    wire->to_suspend = request->next_to_suspend;
+    request->suspend_soon = false;
+    request->suspended = true;
+    MHD_suspend_connection(request->connection->handle);
+    if (request->response || request->gone) mf_wire_resume(request);
+    else mf_wire_look_at_peer(request->connection);
+  }
+}
+
+void mf_wire_do_not_suspend(mf_http_request *request) {
+  if (!request->suspend_soon) return;
+  mf_http_request **at = &request->wire->to_suspend;
+  while (*at != request) at = &(*at)->next_to_suspend;
+  *at = request->next_to_suspend;
+  request->suspend_soon = false;
 }
 
 // libmicrohttpd calls this once with the headers, then for each piece of the body, then once more; and after a resume.
@@ -127,6 +149,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *handle, c
   (void)url;
   mf_http_request *request = *request_context;
   if (!request || !request->connection || request->gone) return MHD_NO;
+  if (request->suspend_soon) return MHD_YES;
   if (request->phase == PHASE_COMPLETE) return mf_wire_queue(request, handle);
   request->in_callback = true;
   if (request->phase == PHASE_LINE) {
@@ -145,7 +168,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *handle, c
   complete(request);
   request->in_callback = false;
   if (request->response || request->gone) return mf_wire_queue(request, handle);
-  suspend(request, handle);
+  suspend_soon(request);
   return MHD_YES;
 }
 
@@ -185,6 +208,7 @@ static int64_t before_wait(void *data) {
   for (int i = 0; i < RUNS_PER_ROUND; i++) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     MHD_run(wire->daemon);
+    suspend_all(wire);
     if (wire->look_for_ends) mf_wire_end_half_closed(wire);
     bool has_timeout = MHD_get_timeout(wire->daemon, &timeout_ms) == MHD_YES;
     if (has_timeout && timeout_ms == 0) continue;

@@ -36,6 +36,8 @@ struct mf_http_request {
   mf_arena arena;
   char id[MF_UUID_TEXT + 1];
   wire_phase phase;
+  bool suspend_soon;            // in wire->to_suspend
+  mf_http_request *next_to_suspend;
   bool in_callback, suspended, gone, answered, known_peer;
   int64_t begun_ns;
   mf_str method, target, query, version;
@@ -69,6 +71,7 @@ struct mf_wire {
   mf_watch epoll;               // libmicrohttpd's own
   mf_timer sweep;
   bool must_run, stopping, tls;
+  mf_http_request *to_suspend;  // once libmicrohttpd has returned
   bool look_for_ends;           // a half-closed connection may have nothing more to read
   int64_t run_at_ns;            // libmicrohttpd's next timeout, -1: none
   int listen_fd;
@@ -96,6 +99,9 @@ void mf_wire_body_too_large(mf_http_request *request);
 enum MHD_Result mf_wire_queue(mf_http_request *request, struct MHD_Connection *connection);
 void mf_wire_respond_auth(mf_http_request *request, const mf_auth_error *err);
 void mf_wire_drop_response(mf_http_request *request);
+void mf_wire_resume(mf_http_request *request);         // one that is suspended
+// server.c
+void mf_wire_do_not_suspend(mf_http_request *request); // it ends
 // connection.c
 void mf_wire_on_connection(void *context, struct MHD_Connection *handle, void **socket_context,
                            enum MHD_ConnectionNotificationCode what);
