@@ -1,6 +1,5 @@
 """A warm invocation allocates nothing for an object of ours in front: every malloc is counted with the stack that made it."""
 import http.client
-import json
 import mmap
 import os
 import pathlib
@@ -8,9 +7,6 @@ import struct
 import subprocess
 import time
 
-import botocore.auth
-import botocore.awsrequest
-import botocore.credentials
 import pytest
 
 from world import MAYFLY, ROOT, Server, create, zipped
@@ -84,13 +80,6 @@ def counted(tmp_path_factory):
     assert running.stop() == 0, running.log.read_text()
 
 
-def signed(server, body, headers):
-    url = server.endpoint + "/2015-03-31/functions/f/invocations"
-    request = botocore.awsrequest.AWSRequest("POST", url, data=body, headers=headers)
-    botocore.auth.SigV4Auth(botocore.credentials.Credentials(server.access_key, server.secret), "lambda", "us-east-1").add_auth(request)
-    return dict(request.headers)
-
-
 def call(connection, body, headers):
     connection.request("POST", "/2015-03-31/functions/f/invocations", body, headers)
     answer = connection.getresponse()
@@ -118,7 +107,7 @@ def window(connection, counter, pid, body, headers):
 def test_a_warm_invocation_allocates_nothing_of_ours(counted, body, headers):
     server, counter = counted
     pid = server.health()["pid"]
-    headers = signed(server, body, headers)
+    _, headers = server.signed_call("f", body, headers)
     connection = http.client.HTTPConnection(server.endpoint.split("//")[1], timeout=20)
     for _ in range(100):  # the function is warm, and whatever grows with use has grown
         call(connection, body, headers)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from world import Server, create, invoke, wait_for
+from world import Server, children_named, create, invoke, wait_for
 
 CALLS = 20
 WAIT = re.compile(r"futex\((0x[0-9a-f]+), FUTEX_WAIT, (\d+), NULL\)\s+= (0|-1 EAGAIN .*)")
@@ -25,12 +25,6 @@ def traced(tmp_path):
     assert running.stop() == 0, running.log.read_text()
 
 
-def children_named(pid, name):
-    tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
-    children = [child for task in tasks for child in task.read_text().split()]
-    return [child for child in children if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == name]
-
-
 def lines_of(path, pid):
     return pathlib.Path(f"{path}.{pid}").read_text().splitlines()
 
@@ -44,10 +38,11 @@ def test_a_warm_call_waits_on_its_doorbell_and_writes_to_it(traced, tmp_path):
     worker, = wait_for(lambda: children_named(traced.process.pid, "mayfly-worker"), what="the worker")
     trace = tmp_path / "trace"
     rings = lambda: sum(bool(RING.match(line)) for line in lines_of(trace, worker))
-    rung = wait_for(lambda: rings() >= len(payloads) and rings(), what="a ring for each call")
-    before = len(lines_of(trace, worker))
+    waits = lambda: lines_of(trace, worker)[-1].startswith("futex(")
+    wait_for(waits, what="the worker to wait")
+    before, rung = len(lines_of(trace, worker)), rings()
     for payload in payloads:
-        wait_for(lambda: lines_of(trace, worker)[-1].startswith("futex("), what="the worker to wait")
+        wait_for(waits, what="the worker to wait")
         body = invoke(client, "f", payload)[1]
         assert b"errorMessage" in body or json.loads(body)["y"][0][0] == 2 * payload["x"][0][0]
     wait_for(lambda: rings() - rung == len(payloads), what="a ring for each call")

@@ -14,7 +14,10 @@ import urllib.request
 import zipfile
 
 import boto3
+import botocore.auth
+import botocore.awsrequest
 import botocore.config
+import botocore.credentials
 import numpy
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -33,6 +36,13 @@ def wait_for(condition, seconds=20, what="a condition"):
             return value
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.01)
+
+
+def children_named(pid, name):
+    """Process ids, as text, of a process's children that go by this name."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+    children = [child for task in tasks for child in task.read_text().split()]
+    return [child for child in children if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == name]
 
 
 class Server:
@@ -82,6 +92,13 @@ class Server:
                            AWS_MAX_ATTEMPTS="1")
         return subprocess.run(["/usr/bin/aws", "--endpoint-url", self.endpoint, *map(str, arguments)], capture_output=True, text=True,
                               timeout=120, env=environment)
+
+    def signed_call(self, name, body, headers=None):
+        """Path and headers of an invocation, for clients of the tests' own; the signature may be used again with the same body."""
+        path = f"/2015-03-31/functions/{name}/invocations"
+        request = botocore.awsrequest.AWSRequest("POST", self.endpoint + path, data=body, headers=headers or {})
+        botocore.auth.SigV4Auth(botocore.credentials.Credentials(self.access_key, self.secret), "lambda", "us-east-1").add_auth(request)
+        return path, dict(request.headers)
 
     def health(self):
         with urllib.request.urlopen(self.endpoint + "/healthz", timeout=10) as answer:
