@@ -43,7 +43,7 @@ static mf_slice kept_body(mf_http_request *request, mf_slice body, bool copy) {
   return kept ? (mf_slice){memcpy(kept, body.data, body.len), body.len} : (mf_slice){NULL, body.len};
 }
 
-void mf_wire_resume(mf_http_request *request) {
+static void resume(mf_http_request *request) {
   request->wire->must_run = true;
   request->suspended = false;
   MHD_resume_connection(request->connection->handle);
@@ -66,7 +66,7 @@ void mf_respond(mf_http_request *request, int status, const mf_header *headers, 
   request->response = MHD_create_response_from_buffer(kept.len, (void *)(uintptr_t)kept.data, MHD_RESPMEM_PERSISTENT);
   if (request->response) add_headers(request, headers, n_headers);
   else request->gone = true;  // no memory: the connection is closed without an answer
-  if (request->suspended) mf_wire_resume(request);
+  if (request->suspended) resume(request);
 }
 
 enum MHD_Result mf_wire_queue(mf_http_request *request, struct MHD_Connection *connection) {

@@ -127,10 +127,13 @@ static void suspend_all(mf_wire *wire) {
     mf_http_request *request = wire->to_suspend;
     wire->to_suspend = request->next_to_suspend;
     request->suspend_soon = false;
+    if (request->response || request->gone) {
+      wire->must_run = true;  // answered meanwhile: libmicrohttpd asks again, without the system calls that suspending costs
+      continue;
+    }
     request->suspended = true;
     MHD_suspend_connection(request->connection->handle);
-    if (request->response || request->gone) mf_wire_resume(request);
-    else mf_wire_look_at_peer(request->connection);
+    mf_wire_look_at_peer(request->connection);
   }
 }
 

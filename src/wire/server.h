@@ -99,7 +99,6 @@ void mf_wire_body_too_large(mf_http_request *request);
 enum MHD_Result mf_wire_queue(mf_http_request *request, struct MHD_Connection *connection);
 void mf_wire_respond_auth(mf_http_request *request, const mf_auth_error *err);
 void mf_wire_drop_response(mf_http_request *request);
-void mf_wire_resume(mf_http_request *request);         // one that is suspended
 // server.c
 void mf_wire_do_not_suspend(mf_http_request *request); // it ends
 // connection.c
