@@ -171,7 +171,7 @@ static bool bind(mf_host *host, mf_worker *worker, mf_function *function, mf_err
   const mf_message message = {.kind = MF_MESSAGE_BIND,
                               .bind = {.image_bytes = function->image_bytes, .memory_bytes = arena_of(function), .limit_bytes = limit_of(function, worker)}};
   if (function->image_fd < 0) return mf_fail(err, MF_NotFound, "the function's model image is gone");
-  if (!mf_message_send(worker->socket, &message, &function->image_fd, NULL, err)) return false;
+  if (!mf_message_send(worker->socket, &message, &function->image_fd, err)) return false;
   mf_close(&worker->socket);
   worker->function = function;
   worker->generation = function->generation;

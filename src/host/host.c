@@ -10,7 +10,7 @@
 // ---- the keeper's messages ----
 
 bool mf_host_send(mf_host *host, const mf_message *message, const int *fds, mf_error *err) {
-  return mf_message_send(host->keeper.fd, message, fds, NULL, err);
+  return mf_message_send(host->keeper.fd, message, fds, err);
 }
 
 static void take_stop(mf_host *host) {

@@ -104,7 +104,7 @@ static noreturn void become_child(const struct keeper *keeper, const struct chil
 // can_tell made sure that there is room; what is left are front's end and a kernel without memory.
 static bool tell(const struct keeper *keeper, const mf_message *message, const int *fds) {
   mf_error err;
-  const bool told = mf_message_send(keeper->socket, message, fds, NULL, &err);
+  const bool told = mf_message_send(keeper->socket, message, fds, &err);
   if (!told && errno != EPIPE) mf_log(MF_LOG_WARN, "keeper: %s", err.message);
   return told;
 }
@@ -163,7 +163,7 @@ static void report_ends(struct keeper *keeper) {
     struct child *child = &keeper->children[i];
     if (child->state != ENDED) continue;
     mf_error err;
-    if (!mf_message_send(keeper->socket, &child->report, NULL, NULL, &err)) return;  // again soon, or front is gone and forgets all
+    if (!mf_message_send(keeper->socket, &child->report, NULL, &err)) return;  // again soon, or front is gone and forgets all
     child->state = FREE;
     keeper->n_ended--;
   }
@@ -274,7 +274,7 @@ static void take_messages(struct keeper *keeper) {
 
 static void send_stop(struct keeper *keeper) {
   mf_error err;
-  keeper->stop_unsent = !mf_message_send(keeper->socket, &(mf_message){.kind = MF_MESSAGE_STOP}, NULL, NULL, &err);
+  keeper->stop_unsent = !mf_message_send(keeper->socket, &(mf_message){.kind = MF_MESSAGE_STOP}, NULL, &err);
 }
 
 static int run(struct keeper *keeper) {

@@ -17,11 +17,9 @@ static const struct {
 #undef MF_MESSAGE
 };
 
-bool mf_message_send(int socket, const mf_message *message, const int *fds, bool *retry, mf_error *err) {
-  if (retry) *retry = false;
-  if (mf_send_fds(socket, message, list[message->kind].size, fds, list[message->kind].descriptors, err)) return true;
-  if (retry) *retry = errno == EAGAIN;
-  return mf_wrap(err, "message %s", list[message->kind].name);
+bool mf_message_send(int socket, const mf_message *message, const int *fds, mf_error *err) {
+  return mf_send_fds(socket, message, list[message->kind].size, fds, list[message->kind].descriptors, err) ||
+         mf_wrap(err, "message %s", list[message->kind].name);
 }
 
 static bool is_right(const mf_message *message, size_t len, mf_side me, size_t n_fds, mf_error *err) {

@@ -45,8 +45,8 @@ typedef struct mf_message {
   };
 } mf_message;
 
-// The descriptors stay the caller's. false with errno EAGAIN in *retry when a non-blocking socket is full (retry may be NULL).
-bool mf_message_send(int socket, const mf_message *message, const int *fds, bool *retry, mf_error *err) MF_MUST_CHECK;
+// The descriptors stay the caller's. Fails as well when a non-blocking socket is full.
+bool mf_message_send(int socket, const mf_message *message, const int *fds, mf_error *err) MF_MUST_CHECK;
 
 typedef enum mf_received { MF_RECEIVED, MF_RECEIVED_NOTHING, MF_RECEIVED_END, MF_RECEIVED_WRONG } mf_received;
 // `me` is the receiving side. RECEIVED: *message and its descriptors (the caller's now). WRONG: *err; nothing is left open.

@@ -93,6 +93,7 @@ static void map_answer(const mf_invocation *i, mf_lambda_call *call) {
 static void map_failure(const mf_invocation *i, mf_lambda_call *call) {
   call->failed = true;
   call->image_lost = i->error.code == MF_InvalidImage;
+  call->unavailable = call->image_lost || i->error.code == MF_Unavailable;
   snprintf(call->message, sizeof call->message, "%s", i->error.message);
 }
 

@@ -99,7 +99,7 @@ static void done(mf_lambda_call *call) {
     if (i->http) mf_refuse_throttled(i->http, call->throttle_reason);
   } else if (call->failed) {
     if (call->image_lost && !function->stale && !function->deleted) mf_deploy_rebuild(lambda, function);
-    if (i->http) mf_refuse(i->http, call->image_lost ? 503 : 500, "ServiceException", "%s", call->message);
+    if (i->http) mf_refuse(i->http, call->unavailable ? 503 : 500, "ServiceException", "%s", call->message);
   } else {
     finish(i);
   }

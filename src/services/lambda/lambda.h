@@ -21,6 +21,7 @@ typedef struct mf_lambda_call {
   const char *throttle_reason;
   bool failed;                    // 500 ServiceException with message
   bool image_lost;                // failed because the image is missing or damaged: it is built again
+  bool unavailable;               // failed because of a moment that passes: 503, which clients try again
   const char *function_error;     // NULL or "Unhandled"
   mf_slice response;              // valid until release
   char message[1100];

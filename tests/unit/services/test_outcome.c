@@ -66,10 +66,12 @@ static void what_is_ours_is_not_the_functions_fault(void **state) {
   assert_int_equal(call.throttled, 1);
   assert_string_equal(call.throttle_reason, "ConcurrentInvocationLimitExceeded");
   call = map((mf_invocation){.outcome = MF_OUTCOME_FAILED, .error = {MF_Io, "broken"}});
-  assert_true(call.failed && !call.image_lost);
+  assert_true(call.failed && !call.image_lost && !call.unavailable);
   assert_string_equal(call.message, "broken");
   call = map((mf_invocation){.outcome = MF_OUTCOME_FAILED, .error = {MF_InvalidImage, "damaged"}});
-  assert_true(call.failed && call.image_lost);
+  assert_true(call.failed && call.image_lost && call.unavailable);
+  call = map((mf_invocation){.outcome = MF_OUTCOME_FAILED, .error = {MF_Unavailable, "the server is stopping"}});
+  assert_true(call.failed && !call.image_lost && call.unavailable);
 }
 
 int main(void) {
