@@ -33,8 +33,8 @@ bool mf_archive_read(mf_archive *archive, const mf_archive_entry *entry, mf_slic
 // Text helpers for names: what is before and behind the last '/'.
 mf_str mf_path_folder(mf_str path);  // without the '/', empty at the top
 mf_str mf_path_name(mf_str path);
-// folder/name with "." and ".." resolved. InvalidPackage when it leaves the package, is absolute, or
-// is no such path.
+// folder/name with "." and ".." resolved. InvalidPackage when it leaves the package, is absolute,
+// or is no such path.
 bool mf_path_join(mf_str folder, mf_str name, mf_arena *arena, mf_str *out,
                   mf_error *err) MF_MUST_CHECK;
 #endif

@@ -1,7 +1,9 @@
-// Model image loader: image bytes whose checksums are made right, so that a change gets past them. What opens must answer every question
-// about itself, fit into the memory that it says it needs, and run: with stand-ins for its kernels that read every byte of every input
-// and write every byte of outputs and scratch, which is what the loader vouches for. That a kernel's tensors go together is the
-// compiler's promise (docs/image-format.md). Bytes that are no image are taken for a model, and its image runs with the real kernels.
+// Model image loader: image bytes whose checksums are made right, so that a change gets past them.
+// What opens must answer every question about itself, fit into the memory that it says it needs,
+// and run: with stand-ins for its kernels that read every byte of every input and write every byte
+// of outputs and scratch, which is what the loader vouches for. That a kernel's tensors go together
+// is the compiler's promise (docs/image-format.md). Bytes that are no image are taken for a model,
+// and its image runs with the real kernels.
 #include "engine/instance.h"
 #include "small_run.h"
 
@@ -18,7 +20,8 @@ static void read_all(const mf_tensor *t, bool constant) {
   size_t bytes;
   must(mf_tensor_bytes(t, &bytes) && (t->data || bytes == 0));
   for (size_t i = 0; i < bytes; i++) sum ^= ((const uint8_t *)t->data)[i];
-  for (int64_t i = 0; constant && t->type == MF_STRING && i < mf_tensor_count(t); i++) read_text(((const mf_str *)t->data)[i]);
+  for (int64_t i = 0; constant && t->type == MF_STRING && i < mf_tensor_count(t); i++)
+    read_text(((const mf_str *)t->data)[i]);
 }
 
 // Any shape that fits what is known.
@@ -36,15 +39,18 @@ static bool run_body(mf_kernel_call *call, uint32_t at, mf_error *err) {
   const mf_image_plan *plan = &image->plans[call->attributes.list[at].i];
   mf_tensor inputs[MOST_VALUES], outputs[MOST_VALUES];
   size_t bytes;
-  if (plan->n_inputs > MOST_VALUES || plan->n_outputs > MOST_VALUES) return mf_fail(err, MF_TooLarge, "too many values for a stand-in");
+  if (plan->n_inputs > MOST_VALUES || plan->n_outputs > MOST_VALUES)
+    return mf_fail(err, MF_TooLarge, "too many values for a stand-in");
   for (uint32_t i = 0; i < plan->n_inputs; i++) {
     inputs[i] = some_shape(&image->values[image->ids[plan->inputs + i]]);
-    if (!mf_tensor_bytes(&inputs[i], &bytes)) return mf_fail(err, MF_TooLarge, "dimensions overflow");
+    if (!mf_tensor_bytes(&inputs[i], &bytes))
+      return mf_fail(err, MF_TooLarge, "dimensions overflow");
     inputs[i].data = call->alloc_temporary(call, bytes, err);
     if (!inputs[i].data) return false;
     memset(inputs[i].data, 0, bytes);
   }
-  if (!call->run_subgraph(call, at, inputs, plan->n_inputs, outputs, plan->n_outputs, err)) return false;
+  if (!call->run_subgraph(call, at, inputs, plan->n_inputs, outputs, plan->n_outputs, err))
+    return false;
   for (uint32_t i = 0; i < plan->n_outputs; i++) read_all(&outputs[i], false);
   return true;
 }
@@ -69,11 +75,14 @@ static bool stand_in(mf_kernel_call *call, mf_error *err) {
   const mf_run_node *node = call->run;
   const mf_image *image = node->instance->image;
   for (uint32_t i = 0; i < call->n_inputs; i++)
-    if (call->inputs[i]) read_all(call->inputs[i], image->values[image->ids[node->record->inputs + i]].storage == MF_STORAGE_CONSTANT);
+    if (call->inputs[i])
+      read_all(call->inputs[i],
+               image->values[image->ids[node->record->inputs + i]].storage == MF_STORAGE_CONSTANT);
   if (call->scratch_bytes) memset(call->scratch, 0, call->scratch_bytes);
   for (uint32_t i = 0; i < call->attributes.count; i++) {
     const mf_attribute *a = &call->attributes.list[i];
-    if (a->type == MF_ATTR_GRAPH && (!run_body(call, i, err) || !run_body(call, i, err))) return false;
+    if (a->type == MF_ATTR_GRAPH && (!run_body(call, i, err) || !run_body(call, i, err)))
+      return false;
     if (a->type == MF_ATTR_STRINGS)
       for (uint32_t k = 0; k < a->count; k++) read_text(mf_attr_str_at(&call->attributes, i, k));
   }
@@ -84,7 +93,8 @@ static bool stand_in(mf_kernel_call *call, mf_error *err) {
 
 static void put_stand_ins(const mf_image *image) {
   static const mf_kernel kernel = {.name = "stand_in", .run = stand_in};
-  for (uint32_t i = 0; i < image->n_kernels; i++) ((const mf_kernel **)(uintptr_t)image->kernels)[i] = &kernel;
+  for (uint32_t i = 0; i < image->n_kernels; i++)
+    ((const mf_kernel **)(uintptr_t)image->kernels)[i] = &kernel;
 }
 
 // ---- one image ----
@@ -96,7 +106,8 @@ static void ask(const mf_image *image) {
   read_text((mf_str){metadata.data, metadata.len});
   for (uint32_t i = 0; i < mf_image_n_inputs(image) + mf_image_n_outputs(image); i++) {
     uint32_t n = mf_image_n_inputs(image);
-    const mf_signature_entry *entry = i < n ? mf_image_input(image, i) : mf_image_output(image, i - n);
+    const mf_signature_entry *entry =
+        i < n ? mf_image_input(image, i) : mf_image_output(image, i - n);
     read_text(entry->name);
     for (uint32_t d = 0; d < MF_MAX_RANK; d++) read_text(entry->dim_names[d]);
   }
@@ -112,7 +123,8 @@ static void ask(const mf_image *image) {
 static void make_checksums_right(uint8_t *bytes, size_t len) {
   mf_image_header *h = (mf_image_header *)(void *)bytes;
   if (len < sizeof *h) return;
-  if (h->metadata_bytes >= sizeof *h && h->metadata_bytes <= len) h->metadata_hash = mf_image_metadata_hash(bytes, h->metadata_bytes);
+  if (h->metadata_bytes >= sizeof *h && h->metadata_bytes <= len)
+    h->metadata_hash = mf_image_metadata_hash(bytes, h->metadata_bytes);
 }
 
 static void try_image(const uint8_t *data, size_t size) {
@@ -120,7 +132,8 @@ static void try_image(const uint8_t *data, size_t size) {
   mf_arena arena;
   const mf_image *image;
   void *bytes;
-  must(posix_memalign(&bytes, MF_IMAGE_ALIGNMENT, size) == 0);  // of its own size, so that reading beyond the end is seen
+  must(posix_memalign(&bytes, MF_IMAGE_ALIGNMENT, size) ==
+       0);  // of its own size, so that reading beyond the end is seen
   memcpy(bytes, data, size);
   make_checksums_right(bytes, size);
   mf_arena_init(&arena, OPEN_MEMORY);
@@ -137,7 +150,8 @@ static void try_image(const uint8_t *data, size_t size) {
 
 static bool compile(const uint8_t *data, size_t size, mf_arena *arena, mf_slice *bytes) {
   mf_error err;
-  const mf_compile_options options = {.isa = size % 2 ? MF_ISA_GENERIC : mf_isa_of_processor(), .reference = size % 4 == 0};
+  const mf_compile_options options = {.isa = size % 2 ? MF_ISA_GENERIC : mf_isa_of_processor(),
+                                      .reference = size % 4 == 0};
   mf_graph *graph = mf_onnx_read((mf_slice){data, size}, arena, NULL, NULL, NULL, &err);
   return graph && mf_compile(graph, &options, arena, bytes, &err);
 }
@@ -168,7 +182,8 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t len, size_t capacity);
 static size_t pick(size_t n) { return n ? (size_t)rand() % n : 0; }
 
 static void change_number(uint8_t *at, const uint8_t *same_member) {
-  static const uint32_t values[] = {0, 1, 2, 3, 4, 7, 8, 9, 63, 64, 4096, 1 << 20, INT32_MAX, UINT32_MAX, UINT32_MAX - 1};
+  static const uint32_t values[] = {
+      0, 1, 2, 3, 4, 7, 8, 9, 63, 64, 4096, 1 << 20, INT32_MAX, UINT32_MAX, UINT32_MAX - 1};
   uint32_t value;
   memcpy(&value, at, 4);
   switch (pick(5)) {
@@ -185,18 +200,24 @@ static void mutate_image(uint8_t *data, size_t len) {
   const mf_image_header *h = (const void *)data;
   const mf_image_section s = h->sections[pick(MF_SECTION_METADATA + 1)];
   uint64_t end;
-  bool inside = s.record_bytes && s.count && !__builtin_add_overflow(s.offset, (uint64_t)s.count * s.record_bytes, &end) && end <= len;
+  bool inside = s.record_bytes && s.count &&
+                !__builtin_add_overflow(s.offset, (uint64_t)s.count * s.record_bytes, &end) &&
+                end <= len;
   if (!inside || pick(8) == 0) {
     size_t header = sizeof *h / 4;
     size_t at = (pick(2) ? pick(header) : pick(len / 4)) * 4;
     change_number(data + at, data + pick(len / 4) * 4);
     return;
   }
-  uint8_t *record = data + s.offset + pick(s.count) * s.record_bytes, *other = data + s.offset + pick(s.count) * s.record_bytes;
+  uint8_t *record = data + s.offset + pick(s.count) * s.record_bytes,
+          *other = data + s.offset + pick(s.count) * s.record_bytes;
   size_t member = pick(s.record_bytes / 4) * 4;
-  if (s.record_bytes < 4) *record = (uint8_t)rand();
-  else if (pick(10) == 0) memmove(record, other, s.record_bytes);
-  else change_number(record + member, other + member);
+  if (s.record_bytes < 4)
+    *record = (uint8_t)rand();
+  else if (pick(10) == 0)
+    memmove(record, other, s.record_bytes);
+  else
+    change_number(record + member, other + member);
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t capacity, unsigned seed);

@@ -1,6 +1,6 @@
-// ONNX reader and compiler: hostile model bytes through reading, shape inference, folding, passes, plan and writing of the image. What
-// compiles must open and run or say why not; what does not must say why. The bytes themselves choose kernels: reference, generic or
-// the processor's best.
+// ONNX reader and compiler: hostile model bytes through reading, shape inference, folding, passes,
+// plan and writing of the image. What compiles must open and run or say why not; what does not must
+// say why. The bytes themselves choose kernels: reference, generic or the processor's best.
 #include "mutate_proto.h"
 #include "onnx-ml.pb-c.h"
 #include "small_run.h"
@@ -14,7 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mf_slice bytes;
   const mf_image *image;
   uint64_t choice = mf_hash64(data, size, 0) % 4;
-  const mf_compile_options options = {.isa = choice < 2 ? MF_ISA_GENERIC : mf_isa_of_processor(), .reference = choice == 0,
+  const mf_compile_options options = {.isa = choice < 2 ? MF_ISA_GENERIC : mf_isa_of_processor(),
+                                      .reference = choice == 0,
                                       .fold_limit_bytes = FOLD_LIMIT};
   mf_arena_init(&arena, COMPILER_MEMORY);
   mf_graph *graph = mf_onnx_read((mf_slice){data, size}, &arena, NULL, NULL, NULL, &err);
@@ -31,13 +32,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 size_t LLVMFuzzerMutate(uint8_t *data, size_t len, size_t capacity);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t capacity, unsigned seed);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t len, size_t capacity, unsigned seed) {
-  size_t n = seed % 10 ? mutate_proto(&onnx__model_proto__descriptor, data, len, capacity, seed) : 0;
+  size_t n =
+      seed % 10 ? mutate_proto(&onnx__model_proto__descriptor, data, len, capacity, seed) : 0;
   return n ? n : LLVMFuzzerMutate(data, len, capacity);
 }
 
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t len, const uint8_t *from, size_t from_len, uint8_t *out, size_t capacity,
-                                 unsigned seed);
-size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t len, const uint8_t *from, size_t from_len, uint8_t *out, size_t capacity,
-                                 unsigned seed) {
-  return cross_proto(&onnx__model_proto__descriptor, data, len, from, from_len, out, capacity, seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t len, const uint8_t *from,
+                                 size_t from_len, uint8_t *out, size_t capacity, unsigned seed);
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *data, size_t len, const uint8_t *from,
+                                 size_t from_len, uint8_t *out, size_t capacity, unsigned seed) {
+  return cross_proto(&onnx__model_proto__descriptor, data, len, from, from_len, out, capacity,
+                     seed);
 }

@@ -1,4 +1,5 @@
-// The bound on nodes is kept by the trace hook, which leaves the run by longjmp: an instance is nothing but memory of its caller's.
+// The bound on nodes is kept by the trace hook, which leaves the run by longjmp: an instance is
+// nothing but memory of its caller's.
 #include "small_run.h"
 
 #include <setjmp.h>
@@ -36,11 +37,16 @@ static void fill(mf_tensor *t) {
     const float real = (float)(turn % 9) * 0.5f - 2;
     const double wide = real;
     const int64_t whole = (int64_t)(turn % 5) - 1;
-    if (t->type == MF_STRING) memcpy(at, &texts[turn % MF_COUNT(texts)], size);
-    else if (t->type == MF_FLOAT) memcpy(at, &real, size);
-    else if (t->type == MF_DOUBLE) memcpy(at, &wide, size);
-    else if (t->type == MF_BOOL) *at = (char)(turn & 1);
-    else memcpy(at, &whole, size);  // numbers of all widths begin with the least byte
+    if (t->type == MF_STRING)
+      memcpy(at, &texts[turn % MF_COUNT(texts)], size);
+    else if (t->type == MF_FLOAT)
+      memcpy(at, &real, size);
+    else if (t->type == MF_DOUBLE)
+      memcpy(at, &wide, size);
+    else if (t->type == MF_BOOL)
+      *at = (char)(turn & 1);
+    else
+      memcpy(at, &whole, size);  // numbers of all widths begin with the least byte
   }
 }
 
@@ -51,7 +57,8 @@ static bool give_input(mf_instance *instance, uint32_t at, mf_error *err) {
   if (t->rank == MF_RANK_UNKNOWN) *t = (mf_tensor){.type = t->type, .rank = 2, .dims = {2, 3}};
   for (uint32_t d = 0; d < t->rank; d++)
     if (t->dims[d] < 0) t->dims[d] = 2;
-  if (mf_tensor_count(t) > MOST_ELEMENTS) return mf_fail(err, MF_TooLarge, "more elements than a small run has");
+  if (mf_tensor_count(t) > MOST_ELEMENTS)
+    return mf_fail(err, MF_TooLarge, "more elements than a small run has");
   if (!t->data && !mf_instance_alloc_input(instance, at, err)) return false;
   fill(t);
   return true;
@@ -68,7 +75,8 @@ static bool run(mf_instance *instance, mf_error *err) {
     const mf_tensor *out = mf_instance_output(instance, i);
     size_t bytes = 0;
     must(mf_tensor_is_static(out) && mf_tensor_bytes(out, &bytes));
-    for (size_t b = 0; b < bytes; b++) touched ^= ((const uint8_t *)out->data)[b];  // the sanitizer sees what is out of bounds
+    for (size_t b = 0; b < bytes; b++)
+      touched ^= ((const uint8_t *)out->data)[b];  // the sanitizer sees what is out of bounds
   }
   return true;
 }
