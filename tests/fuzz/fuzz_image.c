@@ -140,7 +140,7 @@ static void try_image(const uint8_t *data, size_t size) {
   if (mf_image_open((mf_slice){bytes, size}, NULL, &arena, &image, &err)) {
     ask(image);
     put_stand_ins(image);
-    small_run(image);
+    small_run(image, false);
   } else {
     must((err.code == MF_InvalidImage || err.code == MF_OutOfMemory) && err.message[0] != 0);
   }
@@ -169,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mf_arena_init(&arena, COMPILER_MEMORY);
   if (compile(data, size, &arena, &bytes)) {
     must(mf_image_open(bytes, NULL, &arena, &image, &err) && mf_image_verify(image, &err));
-    small_run(image);
+    small_run(image, true);
     try_image(bytes.data, bytes.len);
   }
   mf_arena_deinit(&arena);

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mf_graph *graph = mf_onnx_read((mf_slice){data, size}, &arena, NULL, NULL, NULL, &err);
   if (graph && mf_compile(graph, &options, &arena, &bytes, &err)) {
     must(mf_image_open(bytes, NULL, &arena, &image, &err) && mf_image_verify(image, &err));
-    small_run(image);
+    small_run(image, true);
   } else {
     must(err.code != MF_OK && err.message[0] != 0);
   }

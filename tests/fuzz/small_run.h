@@ -1,4 +1,4 @@
-// Runs an opened image once on small inputs of its signature, within little memory and a bounded
+// Runs an opened image on small inputs of its signature, within little memory and a bounded
 // number of nodes.
 #ifndef TESTS_FUZZ_SMALL_RUN_H
 #define TESTS_FUZZ_SMALL_RUN_H
@@ -11,7 +11,7 @@ static inline void must(bool ok) {
   if (!ok) abort();
 }
 
-// An instance is made in memory of exactly this size and filled and run if it fits; a failure must
-// have a message.
-void small_run(const mf_image *image);
+// Several sizes, in turn. A failure must have a message; `compare`: the same inputs must give the
+// same answer again.
+void small_run(const mf_image *image, bool compare);
 #endif
