@@ -80,6 +80,7 @@ static uint64_t hash_of(const mf_tensor *out, uint64_t seed) {
 static bool run(mf_instance *instance, int64_t side, uint64_t *hash, mf_error *err) {
   const mf_image *image = mf_instance_image(instance);
   uint32_t turn = 0;
+  mf_instance_reset(instance);
   for (uint32_t i = 0; i < mf_image_n_inputs(image); i++)
     if (!give_input(instance, i, side, &turn, err)) return false;
   if (!mf_instance_run(instance, err)) return false;
