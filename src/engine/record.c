@@ -97,7 +97,7 @@ static bool inputs_known(const mf_instance *instance, const mf_run_node *node, u
   return true;
 }
 
-// The inputs as the shape function may see them.
+// The inputs as the shape function may see them: without data that are not known beforehand.
 static void mask(mf_instance *instance, const mf_run_node *node) {
   mf_kept *kept = &instance->kept;
   for (uint32_t i = 0; i < node->record->n_inputs; i++) {
@@ -105,7 +105,7 @@ static void mask(mf_instance *instance, const mf_run_node *node) {
     const mf_tensor *in = node->shape_inputs[i];
     kept->masked_inputs[i] = in;
     if (!in || kept->known[id] & MF_KNOWN_DATA) continue;
-    kept->masked[i] = kept->known[id] & MF_KNOWN_SHAPE ? *in : mf_image_tensor(&instance->image->values[id]);
+    kept->masked[i] = *in;
     kept->masked[i].data = NULL;
     kept->masked_inputs[i] = &kept->masked[i];
   }
@@ -113,7 +113,8 @@ static void mask(mf_instance *instance, const mf_run_node *node) {
 
 bool mf_record_infer(mf_instance *instance, mf_run_node *node, mf_shape_call *shapes) {
   mf_error unknown;
-  if (!instance->kept.recording) return false;
+  // All of the inputs' shapes, even if fewer give the answer: [?] and [4] can only become [4], but a [5] must be refused in every run.
+  if (!instance->kept.recording || !inputs_known(instance, node, MF_KNOWN_SHAPE)) return false;
   mask(instance, node);
   for (uint32_t i = 0; i < node->call.n_outputs; i++) instance->shape_outputs[i] = (mf_tensor){.rank = MF_RANK_UNKNOWN};
   *shapes = (mf_shape_call){.inputs = instance->kept.masked_inputs, .n_inputs = node->call.n_inputs, .outputs = instance->shape_outputs,
@@ -121,8 +122,7 @@ bool mf_record_infer(mf_instance *instance, mf_run_node *node, mf_shape_call *sh
   if (!node->op->shape(shapes, &unknown)) return false;  // said again, and for the caller, by the call with everything
   for (uint32_t i = 0; i < node->call.n_outputs; i++)
     if (node->call.outputs[i] && !mf_tensor_is_static(&shapes->outputs[i])) return false;
-  // Scratch memory is asked for by shapes.
-  return !node->row->scratch || inputs_known(instance, node, MF_KNOWN_SHAPE);
+  return true;
 }
 
 // A place that the output may take over, as MF_NODE_INPLACE has it.
