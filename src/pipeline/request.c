@@ -313,8 +313,8 @@ static bool refuse_bytes(const mf_request *r, mf_slice payload, mf_error *err) {
   return mf_fail(err, MF_InvalidInput,
                  "the payload is a picture, but this function was deployed without a description "
                  "of its picture input. Put the model "
-                 "into a zip with a mayfly.json beside it: {\"picture\": {\"width\": %lld, "
-                 "\"height\": %lld, \"resize\": \"bilinear\", "
+                 "into a zip with a mayfly.json beside it: {\"picture\": {\"size\": {\"width\": %lld, "
+                 "\"height\": %lld}, \"resize\": \"bilinear\", "
                  "\"scale\": 0.00392156862745098, \"mean\": [0.485, 0.456, 0.406], \"std\": "
                  "[0.229, 0.224, 0.225], \"layout\": \"%s\"}} "
                  "with the figures that the model was trained with (docs/packages.md)",
