@@ -329,6 +329,7 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
   leave_slot(host, function);
   leave(host, function, invocation);
   invocation->outcome = outcome_of(&mail);
+  worker->spent = invocation->outcome == MF_OUTCOME_OUT_OF_MEMORY;  // ends with it, as in Lambda
   invocation->response = mail.response;
   invocation->host.state = MF_INVOCATION_DONE;
   if (copy_answer(host, invocation)) {
@@ -405,7 +406,6 @@ static bool admit(mf_host *host, const mf_function_spec *spec, mf_function **fun
   if (!*function) return false;
   invocation->throttle_reason = limit_reached(host, *function);
   if (invocation->throttle_reason) return mf_fail(err, MF_Throttled, "Rate Exceeded.");
-  if (!mf_function_open_image(*function, spec, err)) return false;
   return mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.enqueued_ns + (int64_t)spec->timeout_ms * MF_NS_PER_MS, err);
 }
 

@@ -59,46 +59,45 @@ static mf_function *add(mf_host *host, mf_str key, mf_error *err) {
   return function;
 }
 
-static void update(mf_host *host, mf_function *function, const mf_function_spec *spec) {
+// A worker with a writable descriptor could write into every instance's weights.
+static bool check_image(int fd, uint64_t *bytes, mf_error *err) {
+  struct stat st;
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fstat(fd, &st) != 0) return mf_fail_errno(err, "cannot look at the model image");
+  if ((flags & O_ACCMODE) != O_RDONLY) return mf_fail(err, MF_Internal, "the model image was opened for writing");
+  if (st.st_size <= 0) return mf_fail(err, MF_InvalidImage, "the model image is empty");
+  *bytes = (uint64_t)st.st_size;
+  return true;
+}
+
+// To what the specification says; the new image is opened before the old one is given up, since invocations that wait still need one.
+static bool update(mf_host *host, mf_function *function, const mf_function_spec *spec, mf_error *err) {
+  uint64_t bytes = 0;
+  OWN_FD int fd = -1;
   if (!function->stale && function->revision == spec->revision) {
     function->reserved_concurrency = spec->reserved_concurrency;
-    return;
+    return true;
   }
+  if (!spec->open_image(spec->context, &fd, err) || !check_image(fd, &bytes, err)) return false;
+  mf_close(&function->image_fd);
+  function->image_fd = mf_give(&fd);
+  function->image_bytes = bytes;
   function->stale = false;
   function->revision = spec->revision;
   function->generation++;
   function->memory_mb = spec->memory_mb;
   function->reserved_concurrency = spec->reserved_concurrency;
   function->arena_bytes = spec->arena_bytes;
-  mf_close(&function->image_fd);
   mf_pool_retire_idle(host, function);
+  return true;
 }
 
 mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) {
   mf_function *function = mf_function_find(host, spec->key);
   if (!function) function = add(host, spec->key, err);
-  if (function) update(host, function, spec);
-  return function;
-}
-
-// A worker with a writable descriptor could write into every instance's weights.
-static bool check_image(mf_function *function, int fd, mf_error *err) {
-  struct stat st;
-  const int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fstat(fd, &st) != 0) return mf_fail_errno(err, "cannot look at the model image");
-  if ((flags & O_ACCMODE) != O_RDONLY) return mf_fail(err, MF_Internal, "the model image was opened for writing");
-  if (st.st_size <= 0) return mf_fail(err, MF_InvalidImage, "the model image is empty");
-  function->image_bytes = (uint64_t)st.st_size;
-  return true;
-}
-
-bool mf_function_open_image(mf_function *function, const mf_function_spec *spec, mf_error *err) {
-  if (function->image_fd >= 0) return true;
-  OWN_FD int fd = -1;
-  if (!spec->open_image(spec->context, &fd, err)) return false;
-  if (!check_image(function, fd, err)) return false;
-  function->image_fd = mf_give(&fd);
-  return true;
+  if (!function || update(host, function, spec, err)) return function;
+  mf_function_drop_unused(host, function);
+  return NULL;
 }
 
 static void unchain(mf_host *host, mf_function *function) {

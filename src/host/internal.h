@@ -31,7 +31,7 @@ struct mf_worker {
   uint64_t id;                 // its place in host->workers in the low 32 bits
   mf_worker_state state;
   uint32_t pool_class;
-  bool exited, urgent;
+  bool exited, urgent, spent;  // spent: not for another invocation
   pid_t pid;
   int pidfd, socket;
   int status;                  // once exited
@@ -163,8 +163,7 @@ void mf_pool_retire_idle(mf_host *host, mf_function *function);
 
 // function.c
 mf_function *mf_function_find(const mf_host *host, mf_str key);
-mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) MF_MUST_CHECK;
-bool mf_function_open_image(mf_function *function, const mf_function_spec *spec, mf_error *err) MF_MUST_CHECK;
+mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) MF_MUST_CHECK;  // with its image open
 void mf_function_drop_unused(mf_host *host, mf_function *function);   // back to the free list if nothing is left of it
 void mf_functions_deinit(mf_host *host);
 

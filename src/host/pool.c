@@ -333,7 +333,7 @@ mf_worker *mf_worker_reuse(mf_host *host, mf_function *function) {
 // ---- idle ----
 
 static bool may_live_on(const mf_host *host, const mf_worker *worker) {
-  return !worker->exited && !host->draining && host->options.keep_alive_ns > 0 && worker->generation == worker->function->generation;
+  return !worker->exited && !worker->spent && !host->draining && host->options.keep_alive_ns > 0 && worker->generation == worker->function->generation;
 }
 
 static void evict(mf_host *host) {

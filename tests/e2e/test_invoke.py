@@ -1,12 +1,16 @@
 """Invoke: payloads, headers, logs, errors, limits."""
 import base64
 import concurrent.futures
+import io
 import json
 import re
 import time
 
 import botocore.exceptions
+import numpy
+import PIL.Image
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from world import create, invoke, scale_model, slow_model, wait_for, zipped
 
@@ -169,3 +173,54 @@ def test_calls_while_deploying_updating_and_deleting(server, client):
                 create(client, "busy")
         assert [c.result() for c in calls] == [[]] * 4
     assert step > 2
+
+
+def test_an_update_leaves_what_waits_alone(client):
+    """One runs, one is accepted and waits, the function is updated, a third is over the limit: the second is answered all the same."""
+    create(client, "kept", zipped(slow_model(900, 60)), Timeout=60)
+    client.put_function_concurrency(FunctionName="kept", ReservedConcurrentExecutions=2)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        accepted = [pool.submit(invoke, client, "kept", [1]) for _ in range(2)]
+        time.sleep(0.3)
+        client.update_function_configuration(FunctionName="kept", Timeout=50)
+        wait_for(lambda: client.get_function_configuration(FunctionName="kept")["LastUpdateStatus"] == "Successful", what="the update")
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            invoke(client, "kept", [1])
+        assert refused.value.response["Error"]["Code"] == "TooManyRequestsException"
+        for answer, body in (call.result() for call in accepted):
+            assert answer["StatusCode"] == 200 and json.loads(body) == {"y": 0.0}
+
+
+def test_the_description_that_a_refused_picture_is_told_works(client):
+    picture = io.BytesIO()
+    PIL.Image.new("RGB", (50, 40), (200, 100, 50)).save(picture, "JPEG")
+    graph = helper.make_graph([helper.make_node("GlobalAveragePool", ["x"], ["y"])], "mean", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 32, 24])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 1, 1])])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7).SerializeToString()
+    create(client, "bare", zipped(model))
+    answer, body = invoke(client, "bare", picture.getvalue())
+    told = re.search(r"(\{\"picture\".*\}) with the figures", json.loads(body)["errorMessage"])
+    assert answer["FunctionError"] == "Unhandled" and told, body
+    create(client, "described", zipped(model, **{"mayfly.json": told[1]}))
+    answer, body = invoke(client, "described", picture.getvalue())
+    means = [(value / 255 - mean) / deviation for value, mean, deviation in zip((200, 100, 50), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
+    assert numpy.allclose(numpy.ravel(json.loads(body)["y"]), means, atol=0.03), body
+
+
+def test_a_refused_payload_leaves_the_instance_as_it_was(client):
+    """A node that fails inside of a Loop: what its body held must not be taken for memory by the next call, which is another caller's."""
+    body = helper.make_graph([helper.make_node("Add", ["state", "x"], ["next"]), helper.make_node("Identity", ["go_on"], ["again"])], "body",
+                             [helper.make_tensor_value_info("i", TensorProto.INT64, []), helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+                              helper.make_tensor_value_info("state", TensorProto.FLOAT, None)],
+                             [helper.make_tensor_value_info("again", TensorProto.BOOL, []), helper.make_tensor_value_info("next", TensorProto.FLOAT, None)])
+    graph = helper.make_graph([helper.make_node("Loop", ["rounds", "", "start"], ["y"], body=body)], "sums",
+                              [helper.make_tensor_value_info("start", TensorProto.FLOAT, ["n"]), helper.make_tensor_value_info("x", TensorProto.FLOAT, ["m"])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [numpy_helper.from_array(numpy.int64(3), "rounds")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7).SerializeToString()
+    create(client, "sums", zipped(model))
+    good, bad = {"start": [0.5] * 5000, "x": [12345.678] * 5000}, {"start": [0.5] * 5000, "x": [1.0] * 4999}
+    expected = json.loads(invoke(client, "sums", good)[1])
+    for _ in range(4):
+        assert json.loads(invoke(client, "sums", bad)[1])["errorType"] == "Mayfly.InvalidInput"
+        answer, text = invoke(client, "sums", good)
+        assert "FunctionError" not in answer and json.loads(text) == expected
