@@ -28,6 +28,7 @@ typedef struct mf_place {
   uint64_t offset, bytes;  // in the slab; bytes aligned
   uint32_t kind;
   bool live;               // while recording: it occupies its place
+  bool stays;              // and does so when it is dead: its place is nobody else's
 } mf_place;
 
 typedef struct mf_kept_node {

@@ -45,26 +45,28 @@ static void vacate(mf_kept *kept, uint64_t offset) {
   memmove(&kept->live[at], &kept->live[at + 1], (--kept->n_live - at) * sizeof *kept->live);
 }
 
-static uint64_t lowest_gap(const mf_kept *kept, uint64_t bytes) {
-  uint64_t end = 0;
-  for (uint32_t i = 0; i < kept->n_live && kept->live[i].offset < end + bytes; i++) end = kept->live[i].offset + kept->live[i].bytes;
+static uint64_t lowest_gap(const mf_kept *kept, uint64_t above, uint64_t bytes) {
+  uint64_t end = above;
+  for (uint32_t i = 0; i < kept->n_live && kept->live[i].offset < end + bytes; i++)
+    end = MF_MAX(end, kept->live[i].offset + kept->live[i].bytes);
   return end;
 }
 
 static uint64_t align(uint64_t bytes) { return MF_MAX((bytes + LINE - 1) / LINE * LINE, (uint64_t)LINE); }
 
 // A node in a loop puts its outputs again and again, at the same places: whatever lives beside them in one round lives beside them in
-// all. The first time it gets the lowest gap, or the place of `from`, which it takes over.
-static void put(mf_instance *instance, mf_place *place, const mf_tensor *t, mf_place *from) {
+// all, except what a Scan collects, see end_of_bodies and `stays`. The first time it gets the lowest gap that is not below `above`, or
+// the place of `from`, which it takes over.
+static void put(mf_instance *instance, mf_place *place, const mf_tensor *t, mf_place *from, uint64_t above) {
   mf_kept *kept = &instance->kept;
   size_t bytes = 0;
   if (place->live) vacate(kept, place->offset);
   if (!mf_tensor_bytes(t, &bytes) || (place->kind != MF_PLACE_NONE && (place->shape.type != t->type || !mf_tensor_same_shape(&place->shape, t))))
     return mf_record_abandon(instance);
   if (place->kind == MF_PLACE_NONE) {
-    *place = (mf_place){.shape = *t, .bytes = align(bytes), .kind = MF_PLACE_SLAB};
+    *place = (mf_place){.shape = *t, .bytes = align(bytes), .kind = MF_PLACE_SLAB, .stays = place->stays};
     place->shape.data = NULL;
-    place->offset = from ? from->offset : lowest_gap(kept, place->bytes);
+    place->offset = from ? from->offset : lowest_gap(kept, above, place->bytes);
   }
   if (from) from->live = false;
   else occupy(kept, place->offset, place->bytes);
@@ -78,7 +80,7 @@ static mf_place *place_of(const mf_instance *instance, uint32_t id) {
 void mf_record_releases(mf_instance *instance, uint32_t first, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     mf_place *place = place_of(instance, instance->image->ids[first + i]);
-    if (!place || !place->live) continue;
+    if (!place || !place->live || place->stays) continue;
     place->live = false;
     vacate(&instance->kept, place->offset);
   }
@@ -131,7 +133,7 @@ static mf_place *place_to_take(const mf_instance *instance, const mf_run_node *n
   const mf_tensor *in = node->call.inputs[0], *out = node->call.outputs[0];
   mf_place *from = place_of(instance, input_id(instance, node, 0)), *to = place_of(instance, instance->image->ids[node->record->outputs]);
   size_t x, y;
-  bool fits = from && from->live && in->type == out->type && mf_tensor_bytes(in, &x) && mf_tensor_bytes(out, &y) && x == y;
+  bool fits = from && from->live && !from->stays && in->type == out->type && mf_tensor_bytes(in, &x) && mf_tensor_bytes(out, &y) && x == y;
   return fits && (to->kind == MF_PLACE_NONE || to->offset == from->offset) ? from : NULL;
 }
 
@@ -148,7 +150,7 @@ static void record_scratch(mf_instance *instance, const mf_run_node *node, const
   if (known->known || node->flags & MF_NODE_ALIAS || !node->row->scratch) return;
   known->scratch_bytes = node->row->scratch(shapes);
   if (!known->scratch_bytes) return;
-  known->scratch_offset = lowest_gap(kept, align(known->scratch_bytes));
+  known->scratch_offset = lowest_gap(kept, 0, align(known->scratch_bytes));
   kept->recording->slab_bytes = MF_MAX(kept->recording->slab_bytes, known->scratch_offset + align(known->scratch_bytes));
 }
 
@@ -161,7 +163,7 @@ void mf_record_outputs(mf_instance *instance, mf_run_node *node, const mf_shape_
     mf_place *place = place_of(instance, id);
     if (!place) continue;
     if (node->flags & MF_NODE_ALIAS) record_alias(instance, node, id);
-    else put(instance, place, node->call.outputs[i], place_to_take(instance, node, i)), kept->known[id] |= MF_KNOWN_FIXED;
+    else put(instance, place, node->call.outputs[i], place_to_take(instance, node, i), 0), kept->known[id] |= MF_KNOWN_FIXED;
     if (!kept->recording) return;
   }
   mf_kept_node *known = &kept->recording->nodes[node - instance->nodes];
@@ -190,10 +192,40 @@ static bool own_shape_known(const mf_instance *instance, const mf_run_node *node
   return !(node->op->flags & MF_OP_NO_FOLD) && inputs_known(instance, node, MF_KNOWN_DATA);
 }
 
+static uint64_t end_of_node(const mf_instance *instance, const mf_run_node *node) {
+  const mf_kept_node *known = &instance->kept.recording->nodes[node - instance->nodes];
+  uint64_t end = known->scratch_bytes ? known->scratch_offset + align(known->scratch_bytes) : 0;
+  for (uint32_t i = 0; i < node->record->n_outputs; i++) {
+    uint32_t id = instance->image->ids[node->record->outputs + i];
+    const mf_place *place = id == MF_IMAGE_ABSENT ? NULL : place_of(instance, id);
+    if (place && place->kind == MF_PLACE_SLAB) end = MF_MAX(end, place->offset + place->bytes);
+  }
+  return end;
+}
+
+// Where everything ends that the bodies of `node` put, and the bodies in them. What a Scan collects gets its place when the first step
+// is done and is written in all the others, while its body makes everything again that was dead by then.
+static uint64_t end_of_bodies(const mf_instance *instance, const mf_run_node *node) {
+  uint64_t end = 0;
+  for (uint32_t i = 0; i < node->call.attributes.count; i++) {
+    const mf_attribute *attribute = &node->call.attributes.list[i];
+    if (attribute->type != MF_ATTR_GRAPH) continue;
+    const mf_image_plan *plan = &instance->image->plans[attribute->i];
+    for (uint32_t n = plan->first_node; n < plan->first_node + plan->n_nodes; n++) {
+      const mf_run_node *inner = &instance->nodes[n];
+      end = MF_MAX(end, MF_MAX(end_of_node(instance, inner), end_of_bodies(instance, inner)));
+    }
+  }
+  return end;
+}
+
 void mf_record_own_output(mf_instance *instance, mf_run_node *node, uint32_t at) {
   uint32_t id = instance->image->ids[node->record->outputs + at];
   if (!instance->kept.recording || !own_shape_known(instance, node, at)) return;
-  put(instance, place_of(instance, id), node->call.outputs[at], NULL);
+  mf_place *place = place_of(instance, id);
+  // In a body, a Scan may meet a branch in its own body late, when nothing is collected yet in this round.
+  place->stays = is_scan(node) && (uint32_t)(node - instance->nodes) >= instance->image->plans[0].n_nodes;
+  put(instance, place, node->call.outputs[at], NULL, is_scan(node) ? end_of_bodies(instance, node) : 0);
   instance->kept.known[id] |= MF_KNOWN_SHAPE | MF_KNOWN_FIXED;
 }
 

@@ -246,6 +246,12 @@ def kept():
         node("ReduceSum", ["x", "axis"], ["start"], keepdims=0), node("Scan", ["start", "x"], ["y", "all"], body=scan, num_scan_inputs=1),
         node("Softmax", ["all"], ["z"]), node("Neg", ["y"], ["w"]),
     ], [x], ["z", "w"], dict(axis=[0]))
+    # b is dead when the first step's results are collected, and made again in the second, beside what was collected.
+    scan = body("body", [node("Sub", ["s", "row"], ["a"]), node("Exp", ["a"], ["b"]), node("Sub", ["a", "b"], ["y"])],
+                [info("s", ["m"]), info("row", ["m"])], [info("y", ["m"]), info("s", ["m"]), info("y", ["m"])])
+    case("kept_scan_collected", [
+        node("ReduceSum", ["x", "axis"], ["start"], keepdims=0), node("Scan", ["start", "x"], ["end", "all", "more"], body=scan, num_scan_inputs=1),
+    ], [x], ["end", "all", "more"], dict(axis=[0]))
     scan = body("body", [node("Concat", ["state", "row"], ["longer"], axis=0), node("ReduceSum", ["longer"], ["seen"], keepdims=0)],
                 [info("state", ["k"]), info("row", ["m"])], [info("longer", ["l"]), info("seen", [])])
     case("kept_scan_growing", [

@@ -89,6 +89,7 @@ static const model all[] = {
   {"kept_chain", make_matrix},   {"kept_nonzero", make_twins},     {"kept_nonzero", make_matrix}, {"kept_request", make_request},
   {"kept_if_data", make_condition}, {"kept_if_shape", make_matrix}, {"kept_loop", make_trips},     {"kept_scan", make_matrix},
   {"kept_scan_growing", make_matrix}, {"kept_scan_growing", make_twins}, {"kept_taken", make_row},
+  {"kept_scan_collected", make_matrix}, {"kept_scan_collected", make_twins},
 };
 
 static bool run(mf_instance *instance, const inputs *in, mf_error *err) {
