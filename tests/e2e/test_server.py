@@ -141,35 +141,51 @@ def test_kill_9_of_front_is_survived(own):
     assert own.process.poll() is None
 
 
+def calls_in_order(trace):
+    """What strace wrote, a line for each call: openat and syncs stand where they returned, all others where they began."""
+    calls, pending = [], {}
+    for line in trace.read_text(errors="replace").splitlines():
+        pid, text = line.split(maxsplit=1)
+        counts_at_return = re.match(r"openat|fsync|fdatasync", text)
+        if text.endswith("<unfinished ...>") and counts_at_return:
+            pending[pid] = text.removesuffix("<unfinished ...>")
+        elif "resumed>" in text and pid in pending:
+            calls.append(pending.pop(pid) + text.split("resumed>", 1)[1])
+        else:
+            calls.append(text)
+    return calls
+
+
+def assert_synced_before_named(calls, at, data):
+    """The blob that calls[at] names was made in the data directory's tmp/, its descriptor synced since, its folder synced afterwards."""
+    old, folder = re.match(rf'renameat2?\(\d+<{data}/tmp>, "([^"]+)", \d+<{data}/blobs>, "(\w\w)/', calls[at]).groups()
+    made = [(i, re.search(r"= (\d+)<", call)[1]) for i, call in enumerate(calls[:at]) if re.match(rf'openat\(\d+<{data}/tmp>, "{old}"', call)]
+    assert len(made) == 1, (old, made)
+    of_file = rf"f(data)?sync\({made[0][1]}<{data}/tmp/{old}>\)\s+= 0$"
+    of_folder = rf"fsync\(\d+<{data}/blobs/{folder}>\)\s+= 0$"
+    assert any(re.match(of_file, call) for call in calls[made[0][0]:at]), f"{old} was named before it was synced"
+    assert any(re.match(of_folder, call) for call in calls[at:]), f"blobs/{folder} was not synced after {old} was named in it"
+
+
 def test_create_is_acknowledged_after_the_sync_that_covers_it(tmp_path):
-    """Traced: before the bytes of "201 Created" leave, the package's file and its directory, and the database's log, were synced."""
+    """Traced: before the bytes of "201 Created" leave, the package's file, then its directory, and the database's log, were synced."""
     trace = tmp_path / "trace"
     running = Server(prefix=["strace", "-f", "-y", "-s", "64", "-o", str(trace), "-e",
-                             "trace=fsync,fdatasync,write,writev,sendto,sendmsg,pwrite64,rename,renameat,renameat2,send"])
+                             "trace=openat,fsync,fdatasync,write,writev,sendto,sendmsg,pwrite64,rename,renameat,renameat2,send"])
     try:
         create(running.client(), "traced", wait=False)
     finally:
         running.process.send_signal(signal.SIGTERM)
         subprocess.run(["pkill", "-TERM", "-P", str(running.process.pid)], check=False)
         running.process.wait(60)
-    lines = trace.read_text(errors="replace").splitlines()
-    answer = next(i for i, line in enumerate(lines) if "HTTP/1.1 201" in line)
-    returned = {}  # line where a call returned: resumed calls count where they ended
-    pending = {}
-    for i, line in enumerate(lines):
-        pid = line.split()[0]
-        if "<unfinished ...>" in line:
-            pending[pid] = line
-        elif "resumed>" in line:
-            returned[i] = pending.pop(pid, "") + line
-        else:
-            returned[i] = line
-    syncs = {i: text for i, text in returned.items() if re.search(r"\b(fsync|fdatasync)\(", text) and text.rstrip().endswith("= 0")}
-    wal_writes = [i for i, text in returned.items() if i < answer and "pwrite64(" in text and "mayfly.db-wal" in text]
-    assert wal_writes and any(wal_writes[-1] < i < answer and "mayfly.db-wal" in text for i, text in syncs.items())
-    renames = [i for i, text in returned.items() if i < answer and "rename" in text and "/tmp>" in text]
-    assert renames and any(i < renames[0] and "/tmp/" in text for i, text in syncs.items()), "the package's file"
-    assert any(renames[0] < i < answer and "/blobs/" in text for i, text in syncs.items()), "the package's directory"
+    calls = calls_in_order(trace)
+    before = calls[:next(i for i, call in enumerate(calls) if "HTTP/1.1 201" in call)]
+    written = [i for i, call in enumerate(before) if call.startswith("pwrite64(") and "mayfly.db-wal" in call]
+    assert written and any(re.match(r"f(data)?sync\(\d+<[^>]*mayfly.db-wal>\)\s+= 0$", call) for call in before[written[-1]:])
+    named = [i for i, call in enumerate(before) if call.startswith("rename") and f"{running.data}/blobs>" in call]
+    assert named, "the package was not stored before the answer"
+    for at in named:
+        assert_synced_before_named(before, at, running.data)
 
 
 def test_disk_full_at_deploy_is_said_and_passes(tmp_path):
