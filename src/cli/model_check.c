@@ -10,7 +10,7 @@
 #include "model.h"
 #include "model_source.h"
 
-enum { MAX_TENSORS = 256, MAX_SETS = 64 };
+enum { MAX_TENSORS = 256 };
 #define CHECK_MEMORY ((uint64_t)8 << 30)
 
 typedef struct data_set {
@@ -47,27 +47,48 @@ static bool read_tolerance(const char *folder, model_tolerance *tolerance) {
   return good;
 }
 
+static bool count_sets(const char *folder, uint32_t *n, mf_error *err) {
+  DIR *directory = opendir(folder);
+  if (!directory) return mf_fail_errno(err, "cannot read the folder");
+  *n = 0;
+  for (struct dirent *entry; (entry = readdir(directory));) *n += strncmp(entry->d_name, "test_data_set_", 14) == 0;
+  closedir(directory);
+  return *n > 0 || mf_fail(err, MF_Usage, "there is no test_data_set_0");
+}
+
+// Every set there is, or none: one that is passed over would look as if it had been compared.
+static bool map_sets(check_job *job, const char *folder, mf_error *err) {
+  for (uint32_t i = 0; i < job->n_sets; i++) {
+    char path[PATH_MAX];
+    data_set *set = &job->sets[i];
+    if (snprintf(path, sizeof path, "%s/test_data_set_%u", folder, i) >= (int)sizeof path) return mf_fail(err, MF_Usage, "'%s' is too long", folder);
+    if (access(path, F_OK) != 0) return mf_fail(err, MF_Usage, "of %u test data sets, test_data_set_%u is missing", job->n_sets, i);
+    if (!map_tensors(folder, i, "input", set->inputs, &set->n_inputs, err) ||
+        !map_tensors(folder, i, "output", set->outputs, &set->n_outputs, err))
+      return false;
+  }
+  return true;
+}
+
 static bool collect(check_job *job, const char *folder, mf_arena *arena, mf_error *err) {
   char path[PATH_MAX];
   if (snprintf(path, sizeof path, "%s/model.onnx", folder) >= (int)sizeof path) return mf_fail(err, MF_Usage, "'%s' is too long", folder);
   mf_str copy = mf_str_copy(arena, mf_str_from(path));
-  job->sets = MF_NEW_ARRAY(arena, data_set, MAX_SETS);
-  if (!copy.data || !job->sets) return mf_fail(err, MF_OutOfMemory, "no memory");
-  if (!model_source_open(&job->source, copy.data, arena, err)) return false;
-  for (job->n_sets = 0; job->n_sets < MAX_SETS; job->n_sets++) {
-    data_set *set = &job->sets[job->n_sets];
-    snprintf(path, sizeof path, "%s/test_data_set_%u", folder, job->n_sets);
-    if (access(path, F_OK) != 0) break;
-    if (!map_tensors(folder, job->n_sets, "input", set->inputs, &set->n_inputs, err) ||
-        !map_tensors(folder, job->n_sets, "output", set->outputs, &set->n_outputs, err))
-      return false;
-  }
-  return job->n_sets > 0 || mf_fail(err, MF_Usage, "there is no test_data_set_0");
+  if (!copy.data) return mf_fail(err, MF_OutOfMemory, "no memory");
+  if (!model_source_open(&job->source, copy.data, arena, err) || !count_sets(folder, &job->n_sets, err)) return false;
+  job->sets = MF_NEW_ARRAY(arena, data_set, job->n_sets);
+  return job->sets ? map_sets(job, folder, err) : mf_fail(err, MF_OutOfMemory, "no memory for %u test data sets", job->n_sets);
+}
+
+static bool is_whole(const model_run *run, const data_set *set, mf_error *err) {
+  uint32_t inputs = mf_image_n_inputs(run->image), outputs = mf_image_n_outputs(run->image);
+  if (set->n_inputs != inputs) return mf_fail(err, MF_InvalidInput, "%u inputs are recorded (input_0.pb and so on), the model has %u", set->n_inputs, inputs);
+  if (set->n_outputs != outputs) return mf_fail(err, MF_InvalidInput, "%u outputs are recorded (output_0.pb and so on), the model has %u", set->n_outputs, outputs);
+  return true;
 }
 
 static bool check_once(model_run *run, const data_set *set, model_tolerance tolerance, mf_arena *arena, mf_error *err) {
-  if (set->n_outputs > mf_image_n_outputs(run->image))
-    return mf_fail(err, MF_InvalidModel, "%u outputs are recorded, the model has %u", set->n_outputs, mf_image_n_outputs(run->image));
+  if (!is_whole(run, set, err)) return false;
   mf_instance_reset(run->instance);
   for (uint32_t i = 0; i < set->n_inputs; i++) {
     mf_tensor tensor;
