@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -431,3 +432,24 @@ def test_no_file_is_left_behind_by_deletion(own):
     wait_for(lambda: not list((own.data / "blobs").glob("*/*")), what="the collection of blobs")
     rows = sqlite3.connect(own.data / "mayfly.db")
     wait_for(lambda: rows.execute("SELECT count(*) FROM images").fetchone() == (0,), what="the row of the image to go")
+
+
+def test_an_instance_has_little_memory_of_its_own(server, client):
+    """What the program itself writes is paid for by every instance and, faulted in beforehand, by every blank worker."""
+    create(client, "small")
+    invoke(client, "small", {"x": [[1, 2, 3, 4]]})
+    mapped = [path.parent / "smaps" for path in pathlib.Path("/proc").glob("[0-9]*/maps") if is_instance_of(server, path)]
+    assert len(mapped) >= 1
+    for smaps in mapped:
+        private, name = {}, ""
+        for words in map(str.split, smaps.read_text().splitlines()):
+            name = words[0] if not words[0].endswith(":") else name
+            private[name] = private.get(name, 0) + (int(words[1]) if words[0] == "Private_Dirty:" else 0)
+        assert sum(private.values()) - max(private.values()) < 1500, {k: v for k, v in private.items() if v}  # the arena is the largest
+
+
+def is_instance_of(server, maps):
+    try:
+        return str(server.data / "blobs") in maps.read_text()
+    except OSError:
+        return False

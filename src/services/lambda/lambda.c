@@ -23,6 +23,7 @@ static void on_flush(mf_timer *timer) {
 }
 
 mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {
+  if (!mf_json_watch(err)) return NULL;
   mf_lambda *lambda = calloc(1, sizeof *lambda);
   mf_operation_context *contexts = calloc(mf_n_operations, sizeof *contexts);
   if (!lambda || !contexts || !mf_name_patterns_init(&lambda->patterns)) {
@@ -31,7 +32,6 @@ mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {
     free(contexts);
     return NULL;
   }
-  mf_json_watch();
   lambda->env = *env;
   lambda->contexts = contexts;
   lambda->functions.store = env->store;

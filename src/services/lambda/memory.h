@@ -7,10 +7,9 @@
 #ifndef MF_SERVICES_LAMBDA_MEMORY_H
 #define MF_SERVICES_LAMBDA_MEMORY_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/base.h"
 
-void mf_json_watch(void);          // once, before jansson is used
+bool mf_json_watch(mf_error *err) MF_MUST_CHECK;  // before the service uses jansson; again is no harm
 uint64_t mf_json_failures(void);   // allocations that failed so far
 void mf_json_begin(void);          // what failed before is no matter of the work that begins here
 bool mf_json_lost(void);           // has one failed since then?
