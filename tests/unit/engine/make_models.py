@@ -267,6 +267,96 @@ def kept():
          [x, info("at", [], T.INT64)], ["y", "all"], dict(axis=[0], trips=3))
 
 
+def kept_shared():
+    """More of them: values that share memory, or that outlive what they were made by."""
+    node, x, flags = h.make_node, info("x", ["n", "m"]), info("c", [], T.BOOL)
+    values = dict(zero=0, one=1, axis=[0], flat=[-1], half=np.float32(0.5), nought=np.float32(0))
+
+    def case(name, nodes, inputs, outputs):
+        used = {i for n in nodes for i in n.input} | {i for n in nodes for a in n.attribute for i in inner_uses(a.g)} | set(outputs)
+        constants = [nh.from_array(np.array(value), key) for key, value in values.items() if key in used]
+        simple(name, nodes, inputs, [info(o, None, T.UNDEFINED) for o in outputs], constants, opset=13)
+
+    def inner_uses(graph):
+        uses = {o.name for o in graph.output}
+        for n in graph.node:
+            uses |= set(n.input)
+            for a in n.attribute:
+                uses |= inner_uses(a.g)
+        return uses
+
+    def body(nodes, inputs, outputs, kinds={}):
+        infos = [[info(v, None, kinds.get(v, T.FLOAT)) for v in names] for names in (inputs, outputs)]
+        return h.make_graph(nodes, "body", *infos)
+
+    # Aliases of aliases, of inputs and of results; in place on what an alias still looks at; inputs and constants as answers.
+    case("kept_aliases", [
+        node("Exp", ["x"], ["e"]), node("Identity", ["e"], ["e1"]), node("Reshape", ["e1", "flat"], ["f"]), node("Neg", ["f"], ["g"]),
+        node("Unsqueeze", ["e", "axis"], ["u"]), node("Squeeze", ["u", "axis"], ["q"]), node("Add", ["q", "x"], ["r"]), node("Abs", ["r"], ["s"]),
+        node("Identity", ["x"], ["xi"]), node("Reshape", ["xi", "flat"], ["xf"]), node("Neg", ["xf"], ["xn"]), node("Identity", ["s"], ["t"]),
+        node("Sqrt", ["t"], ["v"]), node("Identity", ["x"], ["x_out"]), node("Exp", ["s"], ["w"]), node("Identity", ["half"], ["h_out"]),
+        node("Reshape", ["w", "flat"], ["w_out"]), node("Neg", ["w"], ["last"]),
+    ], [x], ["g", "xn", "v", "x_out", "h_out", "w_out", "last", "xf"])
+    # Branches that hand through what is made outside, what is constant, and one value twice.
+    branches = {f"{name}_branch": body(nodes, [], outputs) for name, nodes, outputs in (
+        ("then", [node("Neg", ["d"], ["t"]), node("Exp", ["t"], ["t1"])], ["e", "t1", "half", "t1", "x"]),
+        ("else", [node("Identity", ["e"], ["u"]), node("Sub", ["u", "d"], ["u1"])], ["u1", "e", "u1", "d", "d"]))}
+    after = [node("Abs", ["p"], ["p1"]), node("Neg", ["q"], ["q1"]), node("Neg", ["r"], ["r1"]), node("Exp", ["s"], ["s1"]), node("Sqrt", ["d"], ["d1"]),
+             node("Identity", ["v"], ["v0"]), node("Neg", ["v0"], ["v1"])]
+    before = [node("Exp", ["x"], ["e"]), node("Abs", ["x"], ["d"])]
+    results = ["p1", "q1", "r1", "s1", "d1", "v1"]
+    case("kept_if_through_data", before + [node("If", ["c"], list("pqrsv"), **branches)] + after, [x, flags], results)
+    case("kept_if_through_shape", before + [
+        node("Shape", ["x"], ["l"]), node("Gather", ["l", "zero"], ["rows"]), node("Equal", ["rows", "one"], ["c"]),
+        node("If", ["c"], list("pqrsv"), **branches)] + after, [x], results)
+    # States that change places, go through untouched or come from outside; all of them collected as well.
+    scan = body([node("Add", ["a", "row"], ["n0"]), node("Exp", ["n0"], ["n1"]), node("Sub", ["n0", "n1"], ["n2"]), node("Mul", ["b", "half"], ["k0"]),
+                 node("Add", ["k0", "o"], ["k"]), node("Identity", ["s"], ["s1"])],
+                ["a", "b", "s", "w", "row"], ["b", "n2", "s", "o", "a", "k", "row", "o", "half", "n2", "s1"])
+    case("kept_scan_through", [
+        node("ReduceSum", ["x", "axis"], ["i0"], keepdims=0), node("Exp", ["i0"], ["o"]), node("Neg", ["i0"], ["i1"]), node("Abs", ["i1"], ["i2"]),
+        node("Scan", ["i0", "i1", "i2", "i2", "x"], list("abswcdefghi"), body=scan, num_scan_inputs=1), node("Neg", ["a"], ["a1"]),
+        node("Exp", ["d"], ["d1"]), node("Neg", ["f"], ["f1"])], [x], ["a1", "b", "s", "w", "c", "d1", "e", "f1", "g", "h", "i"])
+    # A Scan in a Scan, which meets the branch with the larger memory in a later round only; its results are taken in place.
+    scan_branches = dict(then_branch=body([node("Neg", ["z"], ["t"])], [], ["t"]),
+                         else_branch=body([node("Exp", ["z"], ["t0"]), node("Add", ["t0", "z"], ["t1"]), node("Concat", ["t1", "t0", "z"], ["t2"], axis=0),
+                                           node("ReduceMax", ["t2"], ["t3"], keepdims=0), node("Sub", ["t1", "t3"], ["t4"])], [], ["t4"]))
+    inner = body([node("Add", ["z0", "item"], ["z1"]), node("Exp", ["z1"], ["z2"]), node("Sub", ["z1", "z2"], ["z"]), node("Less", ["nought", "item"], ["c"]),
+                  node("If", ["c"], ["v"], **scan_branches), node("Tanh", ["v"], ["v1"]), node("Add", ["v1", "z"], ["y"])],
+                 ["z0", "item"], ["v1", "y", "z0"])
+    outer = body([node("Abs", ["row"], ["r0"]), node("Scan", ["s", "row"], ["s1", "ys", "zs"], body=inner, num_scan_inputs=1), node("Neg", ["ys"], ["ns"]),
+                  node("Add", ["ns", "zs"], ["all"]), node("Exp", ["r0"], ["r1"]), node("Add", ["s1", "r1"], ["s2"])], ["s", "row"], ["s2", "all", "s"])
+    start = node("ReduceSum", ["x", "axis"], ["start"], keepdims=0)
+    case("kept_scan_nested", [start, node("Scan", ["start", "x"], ["y", "all", "old"], body=outer, num_scan_inputs=1), node("Neg", ["all"], ["k"])], [x],
+         ["y", "k", "old"])
+    # The same in a Loop, and the Loop in a Scan; what Loop hands through.
+    turn = body([node("Scan", ["w", "x"], ["w1", "ys", "zs"], body=outer, num_scan_inputs=1), node("ReduceMax", ["ys"], ["m"], keepdims=0),
+                 node("Tanh", ["w1"], ["w2"]), node("Exp", ["x"], ["e"]), node("Neg", ["e"], ["e1"])],
+                ["i", "go", "w", "v"], ["go", "v", "w2", "m", "zs", "e1", "w"], dict(i=T.INT64, go=T.BOOL))
+    case("kept_loop_scan", [start, node("Loop", ["trips", "", "start", "start"], ["a", "b", "m", "z", "e", "w"], body=turn), node("Neg", ["e"], ["e2"])],
+         [x, info("trips", [], T.INT64), info("unused", [], T.INT64)], ["a", "b", "m", "z", "e2", "w"])
+    turn = body([node("Exp", ["q"], ["q1"]), node("Sub", ["q1", "o"], ["q2"]), node("Tanh", ["q2"], ["q3"])], ["i", "go", "q"], ["go", "q3", "q", "o"],
+                dict(i=T.INT64, go=T.BOOL))
+    scan = body([node("Neg", ["row"], ["o"]), node("Loop", ["trips", "", "s"], ["s1", "qs", "os"], body=turn), node("Add", ["s1", "row"], ["s2"]),
+                 node("Exp", ["s2"], ["s3"]), node("Sub", ["s2", "s3"], ["s4"]), node("Tanh", ["s4"], ["s5"])], ["s", "row"], ["s5", "s", "qs", "o"])
+    case("kept_scan_loop", [start, node("Scan", ["start", "x"], ["y", "a", "q", "o"], body=scan, num_scan_inputs=1)],
+         [x, info("trips", [], T.INT64), info("unused", [], T.INT64)], ["y", "a", "q", "o"])
+    # A body that looks at what is outside: of known shape, of a shape that the elements decide, and at an alias of an input.
+    scan = body([node("Add", ["s", "row"], ["a"]), node("Mul", ["a", "e"], ["b"]), node("ReduceSum", ["v"], ["vs"], keepdims=0), node("Sub", ["b", "vs"], ["d"]),
+                 node("ReduceMax", ["xf"], ["m"], keepdims=0), node("Sub", ["d", "m"], ["y0"]), node("Tanh", ["y0"], ["y"])], ["s", "row"], ["y", "v", "y", "e", "xf"])
+    case("kept_scan_captures", [
+        start, node("Exp", ["start"], ["e0"]), node("Neg", ["e0"], ["e"]), node("Reshape", ["x", "flat"], ["xf"]), node("NonZero", ["xf"], ["nz"]),
+        node("Cast", ["nz"], ["v"], to=T.FLOAT), node("Scan", ["start", "x"], ["y", "vs", "ys", "es", "xs"], body=scan, num_scan_inputs=1),
+        node("Shape", ["vs"], ["l"]), node("Neg", ["ys"], ["k"])], [x], ["y", "vs", "k", "es", "xs", "l"])
+    # Scratch memory in bodies.
+    scan = body([node("Unsqueeze", ["row", "axis"], ["r"]), node("Transpose", ["r"], ["t"], perm=[1, 0]), node("MatMul", ["t", "r"], ["p"]), node("Add", ["p", "s"], ["p1"]),
+                 node("MatMul", ["p1", "p"], ["p2"]), node("Tanh", ["p2"], ["p3"]), node("Softmax", ["p3"], ["p4"]), node("CumSum", ["p4", "zero"], ["p5"]),
+                 node("Tanh", ["p5"], ["p6"])], ["s", "row"], ["p6", "s", "p1", "p4"])
+    case("kept_scan_scratch", [
+        start, node("Unsqueeze", ["start", "axis"], ["s0"]), node("Transpose", ["s0"], ["s1"], perm=[1, 0]), node("MatMul", ["s1", "s0"], ["s"]),
+        node("Scan", ["s", "x"], ["y", "a", "b", "d"], body=scan, num_scan_inputs=1)], [x], ["y", "a", "b", "d"])
+
+
 def external():
     x = np.float32([1, 2, 3])
 
@@ -364,5 +454,5 @@ def varint(n):
     return out + bytes([n])
 
 
-for make in (encodings, constants, structure, functions, control_flow, kept, external, errors):
+for make in (encodings, constants, structure, functions, control_flow, kept, kept_shared, external, errors):
     make()
