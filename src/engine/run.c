@@ -72,14 +72,18 @@ static bool run_alias(const mf_run_node *node, mf_error *err) {
   return true;
 }
 
+// Kernels rely on what the shape function has checked.
+static bool call_shape(mf_instance *instance, mf_run_node *node, mf_shape_call *shapes, mf_error *err) {
+  *shapes = shape_call(instance, node);
+  if (node->op->shape(shapes, err)) return true;
+  // The compiler had nothing against the model, so it is these inputs that it does not go with.
+  if (err->code == MF_InvalidModel) err->code = MF_InvalidInput;
+  return false;
+}
+
 static bool infer(mf_instance *instance, mf_run_node *node, mf_shape_call *shapes, mf_error *err) {
   bool known = node->flags & MF_RUN_RECORD && mf_record_infer(instance, node, shapes);
-  if (!known) *shapes = shape_call(instance, node);
-  if (!known && !node->op->shape(shapes, err)) {
-    // The compiler had nothing against the model, so it is these inputs that it does not go with.
-    if (err->code == MF_InvalidModel) err->code = MF_InvalidInput;
-    return false;
-  }
+  if (!known && !call_shape(instance, node, shapes, err)) return false;
   for (uint32_t i = 0; i < node->call.n_outputs; i++)
     if (node->call.outputs[i] && !set_output(instance, node, i, &shapes->outputs[i], err)) return false;
   if (known) mf_record_outputs(instance, node, shapes);
@@ -127,7 +131,7 @@ static void free_temporaries(mf_instance *instance, mf_run_node *node) {
 static bool run_dynamic(mf_instance *instance, mf_run_node *node, mf_error *err) {
   mf_shape_call shapes;
   if (node->flags & MF_NODE_SELF) {
-    shapes = shape_call(instance, node);
+    if (!call_shape(instance, node, &shapes, err)) return false;
     forget_outputs(instance, node);
   } else if (node->flags & MF_NODE_SHAPE && !infer(instance, node, &shapes, err)) {
     return false;

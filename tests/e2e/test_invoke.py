@@ -224,3 +224,17 @@ def test_a_refused_payload_leaves_the_instance_as_it_was(client):
         assert json.loads(invoke(client, "sums", bad)[1])["errorType"] == "Mayfly.InvalidInput"
         answer, text = invoke(client, "sums", good)
         assert "FunctionError" not in answer and json.loads(text) == expected
+
+
+def test_an_operator_that_sets_its_own_shapes_checks_what_comes(client):
+    """Boxes have four corners: what the compiler could not know is refused in the run, before the kernel reads beyond them."""
+    graph = helper.make_graph([helper.make_node("NonMaxSuppression", ["boxes", "scores", "most"], ["kept"])], "boxes",
+                              [helper.make_tensor_value_info("boxes", TensorProto.FLOAT, ["batch", "n", "corners"]),
+                               helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "classes", "n"])],
+                              [helper.make_tensor_value_info("kept", TensorProto.INT64, ["m", 3])], [numpy_helper.from_array(numpy.int64([2]), "most")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7).SerializeToString()
+    create(client, "suppression", zipped(model))
+    good = {"boxes": [[[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3]]], "scores": [[[0.9, 0.8, 0.7]]]}
+    assert json.loads(invoke(client, "suppression", good)[1]) == {"kept": [[0, 0, 0], [0, 0, 2]]}  # no overlap is allowed by default
+    for bad in ({**good, "boxes": [[[0, 0, 1], [0, 0, 1], [2, 2, 3]]]}, {**good, "scores": [[[0.9]]]}, {**good, "boxes": [[[0, 0, 1, 1]]]}):
+        assert json.loads(invoke(client, "suppression", bad)[1])["errorType"] == "Mayfly.InvalidInput"
