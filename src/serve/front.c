@@ -129,6 +129,12 @@ static void raise_descriptor_limit(void) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Half of the descriptors stay for everything else; which of the connections go when they are many is for wire to say.
+static uint32_t most_connections(void) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < MAX_CONNECTIONS ? (uint32_t)limit.rlim_cur / 2 : MAX_CONNECTIONS;
+}
+
 static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   const mf_host_options options = {.run_slots = o->run_slots, .pool_bytes = o->pool_bytes, .keep_alive_ns = o->keep_alive_ns,
@@ -150,8 +156,7 @@ static bool make_lambda(front *f, mf_error *err) {
 static bool make_wire(front *f, mf_error *err) {
   const mf_wire_options options = {.listen_fd = dup(f->setup->listening->fd), .listen_host = f->setup->options->host,
                                    .tls_certificate_pem = f->setup->certificate_pem, .tls_key_pem = f->setup->key_pem,
-                                   .max_connections = MAX_CONNECTIONS, .max_connections_per_peer = MAX_CONNECTIONS,
-                                   .idle_timeout_s = IDLE_SECONDS};
+                                   .max_connections = most_connections(), .idle_timeout_s = IDLE_SECONDS};
   const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary, .context = f};
   if (options.listen_fd < 0) return mf_fail_errno(err, "cannot keep the listening socket");
   return (f->wire = mf_wire_create(f->loop, &options, &handlers, err)) != NULL;

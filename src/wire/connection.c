@@ -11,6 +11,8 @@
 
 #include "server.h"
 
+#define FIRST_HEADERS_NS (10 * MF_NS_PER_S)
+
 static int socket_of(struct MHD_Connection *handle) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
   return info ? info->connect_fd : -1;
@@ -81,6 +83,29 @@ void mf_wire_end_half_closed(mf_wire *wire) {
   wire->look_for_ends = again;
 }
 
+// libmicrohttpd sees the end of the connection and cleans up.
+static void cut(wire_connection *connection) {
+  connection->cut = true;
+  shutdown(connection->hang_up.fd, SHUT_RDWR);
+}
+
+static bool is_worked_on(const wire_connection *connection) {
+  const mf_http_request *request = connection->request;
+  return request && request->phase == PHASE_COMPLETE && !request->response;
+}
+
+// When places run out, the stranger who has had his the longest gives it up: whoever holds no key can keep nobody out, and one who
+// sends a signed request at once is served long before his turn to go. (A limit for each address would not do: behind a proxy, and
+// on loopback, everybody has the same.)
+static void make_room(mf_wire *wire) {
+  if (wire->n_connections <= wire->max_connections - MF_MAX(wire->max_connections / 8, 1u)) return;
+  for (wire_connection *c = wire->oldest; c; c = c->previous) {
+    if (c->known || c->cut || is_worked_on(c)) continue;
+    cut(c);
+    return;
+  }
+}
+
 static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {
   wire_connection *connection = calloc(1, sizeof *connection);
   if (!connection) return NULL;
@@ -88,7 +113,10 @@ static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {
   *connection = (wire_connection){.wire = wire, .handle = handle, .since_ns = mf_now_ns(), .next = wire->connections,
                                   .hang_up = {.fd = socket_of(handle), .ready = on_hang_up, .data = connection}};
   if (wire->connections) wire->connections->previous = connection;
+  else wire->oldest = connection;
   wire->connections = connection;
+  wire->n_connections++;
+  make_room(wire);
   connection->watched = mf_loop_add(wire->loop, &connection->hang_up, EPOLLRDHUP, &err);
   if (wire->sweep.position == 0 && !mf_loop_timer_set(wire->loop, &wire->sweep, mf_now_ns() + MF_NS_PER_S, &err))
     mf_log(MF_LOG_WARN, "slow connections are not looked for: %s", err.message);
@@ -100,7 +128,9 @@ static void closed(wire_connection *connection) {
   if (connection->request) mf_wire_request_end(connection->request, false);  // one that failed before libmicrohttpd knew it
   if (connection->watched) mf_loop_remove(wire->loop, &connection->hang_up);
   if (connection->linger_bytes > 0 && !wire->stopping) mf_wire_linger(wire, connection->hang_up.fd, connection->linger_bytes);
+  if (wire->n_connections-- >= wire->max_connections) wire->must_run = true;  // only then it listens again
   if (connection->next) connection->next->previous = connection->previous;
+  else wire->oldest = connection->previous;
   if (connection->previous) connection->previous->next = connection->next;
   else wire->connections = connection->next;
   free(connection);
@@ -113,10 +143,11 @@ void mf_wire_on_connection(void *context, struct MHD_Connection *handle, void **
 }
 
 // libmicrohttpd's own timeout begins again with every byte; here a whole request must have come, and its answer must have been
-// taken, in idle_timeout plus what the slowest connection that we bear needs for the bytes.
+// taken, in idle_timeout plus what the slowest connection that we bear needs for the bytes. A first request's headers are expected sooner.
 static bool is_too_slow(const wire_connection *connection, int64_t now) {
   const mf_http_request *request = connection->request;
   int64_t idle = connection->wire->idle_timeout_ns;
+  if (!connection->served && (!request || request->phase == PHASE_LINE)) return now - connection->since_ns > MF_MIN(idle, FIRST_HEADERS_NS);
   if (!request) return now - connection->since_ns > 2 * idle;
   if (request->phase == PHASE_COMPLETE) return false;
   uint64_t bytes = MF_MIN(request->body_len, UINT64_C(1) << 40);
@@ -129,8 +160,7 @@ void mf_wire_sweep(mf_timer *timer) {
   int64_t now = mf_now_ns();
   for (wire_connection *c = wire->connections; c; c = c->next) {
     if (c->cut || !is_too_slow(c, now)) continue;
-    c->cut = true;
-    shutdown(c->hang_up.fd, SHUT_RDWR);  // libmicrohttpd sees the end of the connection and cleans up
+    cut(c);
   }
   if (wire->connections && !mf_loop_timer_set(wire->loop, timer, now + MF_NS_PER_S, &err)) mf_log(MF_LOG_WARN, "%s", err.message);
 }

@@ -83,6 +83,7 @@ void mf_wire_request_end(mf_http_request *request, bool answered) {
   if (request->connection) {
     request->connection->request = NULL;
     request->connection->since_ns = mf_now_ns();
+    request->connection->served |= answered;
     if (request->connection->half_closed) request->wire->look_for_ends = true;
   }
   if (request->ended) request->ended(request, request->data, answered);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,12 +15,19 @@ enum { CONNECTION_MEMORY = 32 * 1024, RUNS_PER_ROUND = 32, DEFAULT_CONNECTIONS =
 
 // ---- a request's headers ----
 
-// Body length from the headers; false: they contradict each other (request smuggling, RFC 9112 §6.1).
+static uint32_t count_headers(const mf_http_request *request, const char *name) {
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < request->n_headers; i++) n += strcasecmp(request->headers[i].name, name) == 0;
+  return n;
+}
+
+// Body length from the headers; false: they contradict each other (request smuggling, RFC 9112 §6.1), or may do so in the eyes of
+// a proxy: what stands twice is refused although it be the same.
 static bool take_length(mf_http_request *request) {
   mf_str length = mf_request_header(request, "content-length");
-  bool is_chunked = mf_request_header(request, "transfer-encoding").len > 0;
-  if (is_chunked && length.len > 0) return false;
-  request->content_length = is_chunked ? UINT64_MAX : 0;
+  uint32_t lengths = count_headers(request, "content-length"), encodings = count_headers(request, "transfer-encoding");
+  if (lengths + encodings > 1 || (lengths > 0 && length.len == 0)) return false;
+  request->content_length = encodings > 0 ? UINT64_MAX : 0;
   for (size_t i = 0; i < length.len; i++) {
     if (length.data[i] < '0' || length.data[i] > '9') return false;
     if (__builtin_mul_overflow(request->content_length, 10, &request->content_length) ||
@@ -29,13 +37,22 @@ static bool take_length(mf_http_request *request) {
   return true;
 }
 
+static bool is_chunked(const mf_http_request *request) {
+  mf_str encoding = mf_request_header(request, "transfer-encoding");
+  return encoding.len == 7 && strncasecmp(encoding.data, "chunked", 7) == 0;
+}
+
 static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connection *handle) {
   if (!mf_wire_request_take_headers(request, handle)) {
     mf_respond_error(request, 431, "RequestHeaderFieldsTooLarge", "The request has too many headers.", false);
     return false;
   }
   if (!take_length(request)) {
-    mf_respond_error(request, 400, "BadRequest", "Content-Length is malformed, or stands beside Transfer-Encoding.", false);
+    mf_respond_error(request, 400, "BadRequest", "Content-Length is malformed, stands there twice, or stands beside Transfer-Encoding.", false);
+    return false;
+  }
+  if (request->content_length == UINT64_MAX && !is_chunked(request)) {
+    mf_respond_error(request, 501, "NotImplemented", "The only Transfer-Encoding that this server knows is chunked.", false);
     return false;
   }
   if (!mf_wire_host_is_ours(request->wire, mf_request_header(request, "host"))) {
@@ -110,6 +127,7 @@ static void complete(mf_http_request *request) {
     return;
   }
   const mf_signature *s = &request->signature;
+  request->connection->known = true;
   request->principal = (mf_principal){s->access_key, s->region, s->service};
   request->route.handle(request, &request->principal, request->route.context);
 }
@@ -265,7 +283,7 @@ mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wi
   }
   *wire = (mf_wire){.loop = loop, .handlers = *handlers, .listen_fd = options->listen_fd, .must_run = true, .run_at_ns = -1,
                     .tls = options->tls_certificate_pem != NULL, .random_used = sizeof wire->random,
-                    .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
+                    .max_connections = options->max_connections, .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
   snprintf(wire->listen_host, sizeof wire->listen_host, "%s", options->listen_host ? options->listen_host : "");
   if (gethostname(wire->host_name, sizeof wire->host_name - 1) != 0) wire->host_name[0] = 0;
   signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of one write, not the end of the process

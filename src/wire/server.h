@@ -26,6 +26,8 @@ typedef struct wire_connection {
   int64_t since_ns;             // opened, or the last request's end
   uint64_t linger_bytes;        // to be read and dropped after the answer, so that the peer gets to see it
   bool watched, half_closed, probed, cut;
+  bool served;                  // a request of it was answered
+  bool known;                   // one was signed with a key that we know
 } wire_connection;
 
 typedef enum wire_phase { PHASE_LINE, PHASE_BODY, PHASE_COMPLETE } wire_phase;
@@ -77,7 +79,8 @@ struct mf_wire {
   int listen_fd;
   int64_t idle_timeout_ns;
   char listen_host[256], host_name[256];
-  wire_connection *connections;
+  wire_connection *connections, *oldest;  // from the newest to the oldest
+  uint32_t n_connections, max_connections;
   lingering *lingering;
   mf_http_request *idle;
   uint32_t n_idle, n_requests;

@@ -54,7 +54,8 @@ typedef struct mf_wire_options {
   int listen_fd;                                  // closed by mf_wire_destroy; never shut down, another process may share it
   const char *listen_host;                        // the name that the user gave to listen on, NULL: only addresses and own names
   const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
-  uint32_t max_connections, max_connections_per_peer;  // 0: 1000; as many as max_connections
+  // 0: 1000; as many as max_connections. When few are left, the oldest on which nobody has shown a good signature is closed.
+  uint32_t max_connections, max_connections_per_peer;
   uint32_t idle_timeout_s;                        // between requests and while a request dribbles in; 0: 60
 } mf_wire_options;
 typedef struct mf_wire mf_wire;

@@ -5,7 +5,8 @@
 //   /later?ms=N  signed; answers after N ms; prints "gone" when the client did not wait
 //   /small       signed; takes 100 bytes
 //   /parameter?name=x  signed; answers the parameter's decoded value
-// Key: AKIDEXAMPLE / wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY. Options: --tls CERT KEY, --idle SECONDS.
+// Key: AKIDEXAMPLE / wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY. Options: --tls CERT KEY, --idle SECONDS,
+// --connections N (of one peer), --most N (of all).
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,6 +148,7 @@ int main(int argc, char **argv) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--idle") == 0 && i + 1 < argc) options.idle_timeout_s = (uint32_t)atoi(argv[++i]);
     if (strcmp(argv[i], "--connections") == 0 && i + 1 < argc) options.max_connections_per_peer = (uint32_t)atoi(argv[++i]);
+    if (strcmp(argv[i], "--most") == 0 && i + 1 < argc) options.max_connections = options.max_connections_per_peer = (uint32_t)atoi(argv[++i]);
     if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
       options.tls_certificate_pem = text_of(argv[++i]);
       options.tls_key_pem = text_of(argv[++i]);

@@ -228,6 +228,20 @@ class Http(unittest.TestCase):
         answer = raw(self.server, self.post('Content-Length: 3\r\nTransfer-Encoding: chunked\r\n', b'0\r\n\r\n'))
         self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), answer)
 
+    def test_lengths_that_stand_there_twice(self):
+        for rest in ('Content-Length: 3\r\nContent-Length: 0\r\n', 'Content-Length: 0\r\ncontent-length: 3\r\n', 'Content-Length: 3\r\nContent-Length: 3\r\n',
+                     'Content-Length: 3, 3\r\n', 'Content-Length:\r\n', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n'):
+            answer = raw(self.server, self.post(rest, b'abc'))
+            self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), (rest, answer))
+
+    def test_transfer_encodings_other_than_chunked(self):
+        for encoding in ('identity', 'gzip, chunked', 'gzip', 'chunked, identity'):
+            start = time.monotonic()
+            answer = raw(self.server, self.post(f'Transfer-Encoding: {encoding}\r\n', b'3\r\nabc\r\n0\r\n\r\n'))
+            self.assertTrue(answer.startswith(b'HTTP/1.1 501 '), (encoding, answer))
+            self.assertLess(time.monotonic() - start, 1.5, encoding)
+        self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
+
     def test_broken_lengths(self):
         for length in ('-1', 'x', '1x', '99999999999999999999999'):
             answer = raw(self.server, self.post(f'Content-Length: {length}\r\n'))
@@ -366,6 +380,58 @@ class Http(unittest.TestCase):
             except OSError:
                 pass
         self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
+
+
+class Crowd(unittest.TestCase):
+    """A server with few places, and strangers that take them all and send nothing more."""
+
+    def setUp(self):
+        self.server = Server('--idle', '60', '--most', '40')
+        self.addCleanup(lambda: self.assertEqual(self.server.stop(), 0))
+
+    def half_sent(self, n, text=b'GET /anonymous HTTP/1.1\r\nHost: localhost\r\nX: '):
+        held = []
+        for _ in range(n):
+            s = socket.create_connection(('127.0.0.1', self.server.port), 5)
+            self.addCleanup(s.close)
+            s.sendall(text)
+            held.append(s)
+        return held
+
+    def is_closed(self, s):
+        s.settimeout(0.05)
+        try:
+            return s.recv(1) == b''
+        except (socket.timeout, TimeoutError):
+            return False
+        except ConnectionResetError:
+            return True
+
+    def test_strangers_keep_nobody_out(self):
+        kept = http.client.HTTPConnection('127.0.0.1', self.server.port, timeout=5)
+        self.addCleanup(kept.close)
+        self.assertEqual(ask(self.server, signed(self.server, 'POST', '/echo', b'first'), kept)[0], 200)
+        for text in (b'', b'GET /anonymous HTTP/1.1\r\nHost: localhost\r\nX: ', b'POST /anonymous HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n'):
+            with self.subTest(text):
+                held = self.half_sent(100, text)
+                start = time.monotonic()
+                for i in range(5):
+                    status, _, body = ask(self.server, signed(self.server, 'POST', '/echo', b'%d' % i))
+                    self.assertEqual((status, body), (200, b'%d' % i))
+                self.assertLess(time.monotonic() - start, 2)
+                closed = [self.is_closed(s) for s in held]
+                self.assertGreaterEqual(sum(closed), 60)
+                self.assertFalse(any(closed[-20:]), 'the oldest go first')
+        sock = kept.sock
+        self.assertEqual(ask(self.server, signed(self.server, 'POST', '/echo', b'last'), kept)[2], b'last')
+        self.assertIs(kept.sock, sock, 'a client that showed its key was cut off')
+
+    def test_a_stranger_has_ten_seconds_for_its_headers(self):
+        held = self.half_sent(2)
+        start = time.monotonic()
+        while not all(self.is_closed(s) for s in held):
+            self.assertLess(time.monotonic() - start, 14)
+        self.assertGreater(time.monotonic() - start, 8)
 
 
 class Stop(unittest.TestCase):
