@@ -194,3 +194,33 @@ def test_clients_that_dribble_close_half_or_send_huge_headers(server, client):
     for i, connection in enumerate(slow):
         connection.sendall((head[40 + i:] + "Connection: close\r\n\r\n").encode() + QUICK)
     assert all(everything(connection).endswith(ANSWER) for connection in slow)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_as_many_calls_compute_at_once_as_there_are_run_slots(serve, slots):
+    server = serve("--run-slots", str(slots))
+    create(server.client(), "slow", zipped(slow_model(700, 40)), Timeout=60)
+    callers = [Caller(server, "slow", SLOW) for _ in range(5)]
+    for caller in callers:
+        caller.send()
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        answers, seen = [pool.submit(caller.receive) for caller in callers], []
+        while not all(answer.done() for answer in answers):
+            health = server.health()
+            seen.append((health["instances_busy"], health["queued"]))
+        assert [answer.result().status for answer in answers] == [200] * 5
+    assert max(busy for busy, _ in seen) == slots and max(queued for _, queued in seen) == 5 - slots, sorted(set(seen))
+
+
+def test_the_largest_package_is_what_max_package_says(serve):
+    small, usual = serve("--max-package", "1"), serve()
+    for server, padding, fits in ((small, 900_000, True), (small, 1_100_000, False), (usual, 1_100_000, True)):
+        package = zipped(padding=padding)
+        if fits:
+            create(server.client(), f"f{padding}", package)
+            continue
+        client, name = server.client(), f"f{padding}"
+        create(client, name, package, wait=False)
+        wait_for(lambda: client.get_function_configuration(FunctionName=name)["State"] == "Failed", what="the refusal")
+        reason = client.get_function_configuration(FunctionName=name)["StateReason"]
+        assert reason == "Unzipped size must be smaller than 1048576 bytes"

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "store/log.h"
+#include "store/segment.h"
 #include "world.h"
 
 typedef struct log_world {
@@ -113,6 +114,29 @@ static void rotation_keeps_positions_and_removes_old_text(void **state) {
   log_end(&l);
 }
 
+static uint32_t segments_of(log_world *l, const char *function) {
+  mf_segment segments[MF_MAX_SEGMENTS];
+  return mf_segment_list(l->fd, function, segments);
+}
+
+static void a_segment_ends_when_it_is_old(void **state) {
+  (void)state;
+  log_world l;
+  mf_log_limits limits = mf_log_default_limits;
+  uint64_t position = 0;
+  limits.segment_ns = MF_NS_PER_S / 5;
+  log_begin(&l, &limits);
+  mf_store_logs_add(l.logs, MF_STR("old"), MF_STR("one"));
+  mf_store_logs_add(l.logs, MF_STR("old"), MF_STR("two"));
+  since(&l, "old", &position);  // both are written
+  assert_int_equal(segments_of(&l, "old"), 1);
+  for (int64_t end = mf_wall_ns() + limits.segment_ns + MF_NS_PER_MS; mf_wall_ns() < end;) usleep(1000);
+  mf_store_logs_add(l.logs, MF_STR("old"), MF_STR("three"));
+  assert_string_equal(without_stamp(since(&l, "old", &position)), "three\n");
+  assert_int_equal(segments_of(&l, "old"), 2);
+  log_end(&l);
+}
+
 static void old_segments_go_at_start_and_deleted_logs_at_once(void **state) {
   (void)state;
   log_world l;
@@ -165,6 +189,7 @@ int main(void) {
       cmocka_unit_test(lines_are_stamped_and_control_characters_shown_escaped),
       cmocka_unit_test(long_lines_and_texts_are_cut_and_say_so),
       cmocka_unit_test(rotation_keeps_positions_and_removes_old_text),
+      cmocka_unit_test(a_segment_ends_when_it_is_old),
       cmocka_unit_test(old_segments_go_at_start_and_deleted_logs_at_once),
       cmocka_unit_test(a_name_cannot_leave_the_log_directory),
       cmocka_unit_test(text_beyond_what_may_wait_is_dropped_and_counted),

@@ -1,0 +1,37 @@
+"""Commands that read models without a server: whoever looks at the bytes of a model has gone into the sandbox first."""
+import re
+import subprocess
+
+import numpy
+import pytest
+from onnx import numpy_helper
+
+from world import MAYFLY, scale_model
+
+
+@pytest.fixture
+def model(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(scale_model())
+    folder = tmp_path / "test_data_set_0"
+    folder.mkdir()
+    x = numpy.float32([[1, 2, 3, 4]])
+    for name, value in (("input_0", x), ("output_0", x * 2)):
+        (folder / f"{name}.pb").write_bytes(numpy_helper.from_array(value, name).SerializeToString())
+    return tmp_path / "model.onnx"
+
+
+@pytest.mark.parametrize("command", ["run", "check", "inspect", "compile", "bench"])
+def test_a_command_reads_models_in_the_sandbox(model, tmp_path, command):
+    if subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True).returncode != 0:
+        pytest.skip("processes may not be traced here (ptrace is refused)")
+    arguments = {"run": ["--input", f"x={tmp_path}/test_data_set_0/input_0.pb"], "compile": ["-o", tmp_path / "image"]}.get(command, [])
+    done = subprocess.run(["strace", "-ff", "-o", tmp_path / "trace", "-e", "trace=all", MAYFLY, command,
+                           model.parent if command == "check" else model, *arguments], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+    traces = [path.read_text() for path in tmp_path.glob("trace.*")]
+    parent, = [text for text in traces if text.startswith("execve(")]
+    entered = [text for text in traces if re.search(r"^(seccomp\(SECCOMP_SET_MODE_FILTER|prctl\(PR_SET_SECCOMP, SECCOMP_MODE_FILTER).*= 0$", text, re.M)]
+    assert len(entered) == 1 and entered[0] is not parent
+    inside = re.split(r"^(?:seccomp\(SECCOMP_SET_MODE_FILTER|prctl\(PR_SET_SECCOMP, SECCOMP_MODE_FILTER).*\n", entered[0], flags=re.M)[1]
+    assert "exit_group(0)" in inside and not re.search(r"^(open|openat|execve|socket|connect|unlink)\(", inside, re.M)
+    assert re.search(r"^wait4\(.*WEXITSTATUS\(s\) == 0", parent, re.M), "the parent waits for what was done there"
