@@ -83,6 +83,7 @@ int mf_cli_deploy(int argc, char **argv) {
                                 {"--json", NULL, &json}, CLI_SERVER_OPTIONS(server)};
   if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
   if (argc != 2) return cli_usage("deploy", "deploy takes one PATH: a .onnx, a .zip or a folder");
+  if (name && !name[0]) return cli_usage("deploy", "--name takes the name of a function, not ''");
   if (memory && !cli_number("--memory", memory, 128, 10240, &number)) return CLI_USAGE;
   if (timeout && !cli_number("--timeout", timeout, 1, 900, &number)) return CLI_USAGE;
   mf_error err;

@@ -30,7 +30,7 @@ static const command commands[] = {
      "  --listen ADDR:PORT  default 127.0.0.1:4566\n"
      "  --keep-alive SEC    how long an idle instance stays, default 60; fractions allowed; 0: gone after its answer\n"
      "  --run-slots N       how many invocations compute at once, default: the number of cores\n"
-     "  --pool-memory MB    for blank workers that wait to become instances\n"
+     "  --pool-memory MB    that blank workers hold ready to become instances, default 256\n"
      "  --max-package MB    largest package, unzipped, default 250\n"
      "  --tls-cert, --tls-key FILE   serve HTTPS with this PEM certificate and key\n"
      "  --insecure          plain HTTP on an address that is not loopback\n"},

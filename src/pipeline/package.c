@@ -88,8 +88,8 @@ static contents look_through(const mf_archive *archive) {
 static bool is_foreign_code(package *p, const mf_archive_entry *code) {
   p->report->kind = MF_PACKAGE_CODE;
   return mf_fail(p->err, MF_Unsupported,
-                 "the package holds code ('%.*s') and no model to serve; functions with code of "
-                 "their own are not supported yet, only models (.onnx)",
+                 "the package holds code of its own ('%.*s'); functions with code are not "
+                 "supported yet, only models (.onnx)",
                  (int)MF_MIN(code->name.len, (size_t)200), code->name.data);
 }
 

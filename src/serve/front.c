@@ -72,7 +72,8 @@ static void other_service(mf_http_request *http, const mf_principal *principal, 
 static bool route(void *context, mf_http_request *http, mf_str service, mf_route_result *result) {
   front *f = context;
   mf_str target = mf_request_target(http);
-  if (mf_str_is(target, "/healthz") && mf_str_is(mf_request_method(http), "GET")) {
+  mf_str method = mf_request_method(http);
+  if (mf_str_is(target, "/healthz") && (mf_str_is(method, "GET") || mf_str_is(method, "HEAD"))) {
     *result = (mf_route_result){.handle = health, .context = f, .anonymous = true};
     return true;
   }

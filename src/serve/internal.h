@@ -19,7 +19,7 @@ typedef struct mf_serve_options {
   const char *tls_certificate, *tls_key;  // file names
   bool insecure;
 } mf_serve_options;
-// true: go on. false: *status is the exit status (help was printed, or what is wrong).
+// true: go on. false: *status is the exit status (what is wrong was printed).
 bool mf_serve_read_options(int argc, char **argv, mf_serve_options *options, int *status) MF_MUST_CHECK;
 
 // ---- socket.c ----

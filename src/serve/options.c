@@ -1,4 +1,4 @@
-// The command line of `mayfly serve`.
+// The command line of `mayfly serve`. Its help is the program's, which has a table of all commands'.
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -9,25 +9,6 @@
 #include "internal.h"
 
 enum { USAGE = 2, MB = 1 << 20 };
-
-static const char help[] =
-    "usage: mayfly serve [--data DIR] [--listen ADDR:PORT] [--keep-alive SECONDS] [--run-slots N] [--pool-memory MB]\n"
-    "                    [--max-package MB] [--tls-cert FILE --tls-key FILE | --insecure]\n"
-    "\n"
-    "Runs the server until it is told to stop (SIGTERM or Ctrl-C): it then finishes what runs and exits with 0.\n"
-    "\n"
-    "  --data DIR           where functions, keys and logs are kept (default: MAYFLY_DATA, else /var/lib/mayfly for root,\n"
-    "                       $XDG_DATA_HOME/mayfly or ~/.local/share/mayfly for others); made if it is not there\n"
-    "  --listen ADDR:PORT   where clients connect (default 127.0.0.1:4566); port 0 takes a free one\n"
-    "  --keep-alive SECONDS an idle instance lives so long (default 60; fractions allowed; 0: gone after its answer)\n"
-    "  --run-slots N        invocations that compute at the same time (default: one for each processor)\n"
-    "  --pool-memory MB     memory that waiting workers hold ready (default 256)\n"
-    "  --max-package MB     largest package, unzipped (default 250)\n"
-    "  --tls-cert FILE      certificate chain in PEM: serve HTTPS\n"
-    "  --tls-key FILE       its private key in PEM\n"
-    "  --insecure           allow plain HTTP on an address that other machines can reach\n"
-    "\n"
-    "Example:  mayfly serve --data ./data --listen 127.0.0.1:8080\n";
 
 static bool wrong(const char *format, ...) MF_PRINTF(1, 2);
 static bool wrong(const char *format, ...) {
@@ -45,7 +26,7 @@ static bool read_number(const char *name, const char *text, double least, double
   errno = 0;
   *out = strtod(text, &end);
   if (end != text && !*end && errno == 0 && isfinite(*out) && *out >= least && *out <= most) return true;
-  return wrong("%s takes a number from %g to %g, not '%s'", name, least, most, text);
+  return wrong("%s takes a number from %.10g to %.10g, not '%s'", name, least, most, text);
 }
 
 static bool read_whole(const char *name, const char *text, double least, double most, uint64_t *out) {
@@ -160,13 +141,6 @@ static bool check_together(const mf_serve_options *o) {
 bool mf_serve_read_options(int argc, char **argv, mf_serve_options *o, int *status) {
   *o = (mf_serve_options){.listen = "127.0.0.1:4566", .keep_alive_ns = 60 * MF_NS_PER_S, .pool_bytes = UINT64_C(256) * MB,
                           .max_package_bytes = 262144000};
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-      fputs(help, stdout);
-      *status = 0;
-      return false;
-    }
-  }
   *status = USAGE;
   for (int i = 1; i < argc; i++)
     if (!read_one(argc, argv, &i, o)) return false;

@@ -29,8 +29,8 @@ static bool prepare(const mf_serve_options *options, mf_arena *arena, mf_listeni
                     mf_error *err) {
   *setup = (mf_front_setup){.options = options, .listening = listening, .started_ns = mf_now_ns(), .said = shared_flag(err)};
   return setup->said && read_pem(arena, options->tls_certificate, &setup->certificate_pem, err) &&
-         read_pem(arena, options->tls_key, &setup->key_pem, err) && mf_store_lock(options->data, lock_fd, err) &&
-         mf_serve_listen(options, listening, err);
+         read_pem(arena, options->tls_key, &setup->key_pem, err) && mf_serve_listen(options, listening, err) &&
+         mf_store_lock(options->data, lock_fd, err);  // last: a new data directory is made by a server that can start
 }
 
 int mf_serve_main(int argc, char **argv) {

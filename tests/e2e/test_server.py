@@ -2,6 +2,7 @@
 import base64
 import datetime
 import hashlib
+import http.client
 import json
 import os
 import pathlib
@@ -41,11 +42,12 @@ def own():
 def test_help_and_wrong_options():
     done = serve("--help")
     assert done.returncode == 0
+    assert "default 256" in done.stdout
     for option in ("--data", "--listen", "--keep-alive", "--run-slots", "--pool-memory", "--max-package", "--tls-cert", "--tls-key", "--insecure"):
         assert option in done.stdout
     for arguments, word in ((["--speed"], "--speed"), (["--listen", "nowhere"], "ADDR:PORT"), (["--keep-alive", "-1"], "--keep-alive"),
                             (["--keep-alive", "soon"], "soon"), (["--run-slots", "0"], "--run-slots"), (["--data"], "--data"),
-                            (["--run-slots", "1.5"], "1.5"), (["--tls-cert", "x"], "--tls-key")):
+                            (["--run-slots", "1.5"], "1.5"), (["--pool-memory", "0"], "from 1 to 1048576,"), (["--tls-cert", "x"], "--tls-key")):
         done = serve(*arguments)
         assert done.returncode == 2 and word in done.stderr, (arguments, done.stderr)
 
@@ -64,6 +66,7 @@ def test_taken_port_and_taken_directory_are_said(own, tmp_path):
     port = own.endpoint.rsplit(":", 1)[1]
     done = serve("--data", tmp_path / "other", "--listen", f"127.0.0.1:{port}")
     assert done.returncode == 1 and port in done.stderr and "--listen" in done.stderr
+    assert not (tmp_path / "other").exists(), "a server that could not start left a data directory"
     done = serve("--data", own.data, "--listen", "127.0.0.1:0")
     assert done.returncode == 1 and str(own.process.pid) in done.stderr and str(own.data) in done.stderr
 
@@ -75,6 +78,32 @@ def test_data_of_a_newer_mayfly_is_refused(own):
     database.close()
     done = serve("--data", own.data, "--listen", "127.0.0.1:0")
     assert done.returncode == 1 and "newer Mayfly" in done.stderr
+
+
+def test_health_is_asked_by_get_and_by_head(server):
+    host = server.endpoint.split("//")[1]
+    for method in ("GET", "HEAD"):
+        connection = http.client.HTTPConnection(host, timeout=10)
+        connection.request(method, "/healthz")
+        answer = connection.getresponse()
+        assert answer.status == 200 and int(answer.headers["Content-Length"]) > 50 and bool(answer.read()) == (method == "GET")
+        connection.close()
+
+
+def test_messages_name_what_was_meant(server, tmp_path):
+    model = tmp_path / "m.onnx"
+    model.write_bytes(scale_model())
+    done = server.run("deploy", model, "--name", "bad name", check=False)
+    assert done.returncode == 1 and b"'bad name' is no function name" in done.stderr, done.stderr
+    done = server.run("deploy", model, "--name", "", check=False)
+    assert done.returncode == 2 and b"--name" in done.stderr, done.stderr
+    package = tmp_path / "coded.zip"
+    package.write_bytes(zipped(**{"app.py": "pass"}))
+    done = server.run("deploy", package, check=False)
+    assert done.returncode == 1 and b"code of its own ('app.py')" in done.stderr and b"no model" not in done.stderr, done.stderr
+    done = server.run("invoke", "coded", "[1]", check=False)
+    assert done.returncode == 1 and b"operation under way" not in done.stderr, done.stderr
+    server.run("rm", "coded")
 
 
 def test_secrets_are_for_the_owner_only(own):

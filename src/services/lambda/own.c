@@ -23,9 +23,11 @@ static bool name_of(mf_http_request *http, const mf_principal *principal, mf_str
   mf_str target = mf_request_target(http);
   const char *slash = memrchr(target.data, '/', target.len);
   mf_str last = {slash + 1, target.len - (size_t)(slash + 1 - target.data)};
-  if (!mf_lambda_decode(mf_request_arena(http), last, name) || !is_name(*name)) {
+  bool is_decoded = mf_lambda_decode(mf_request_arena(http), last, name);
+  if (!is_decoded || !is_name(*name)) {
+    mf_str shown = is_decoded ? *name : last;  // as it was meant
     mf_refuse(http, 400, "InvalidParameterValueException",
-              "'%.*s' is no function name: letters, digits, - and _, at most %d of them", (int)MF_MIN(last.len, (size_t)100), last.data,
+              "'%.*s' is no function name: letters, digits, - and _, at most %d of them", (int)MF_MIN(shown.len, (size_t)100), shown.data,
               NAME_LENGTH);
     return false;
   }
