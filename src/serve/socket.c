@@ -70,7 +70,9 @@ static bool check_reach(const mf_serve_options *options, const mf_listening *lis
 bool mf_serve_listen(const mf_serve_options *options, mf_listening *listening, mf_error *err) {
   struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
   *listening = (mf_listening){.fd = -1};
-  int failed = getaddrinfo(options->host, options->port, &hints, &found);
+  // localhost is this machine whatever is asked (RFC 6761 §6.3): minimal systems have no /etc/hosts.
+  const char *host = strcmp(options->host, "localhost") == 0 ? "127.0.0.1" : options->host;
+  int failed = getaddrinfo(host, options->port, &hints, &found);
   if (failed) return mf_fail(err, MF_Usage, "--listen %s: %s", options->listen, gai_strerror(failed));
   bool ok = bind_to(found, options, &listening->fd, err);
   freeaddrinfo(found);

@@ -324,7 +324,7 @@ static void shape_functions_are_not_called_again(void **state) {
   (void)state;
   engine_case c = {0};
   mf_error err = {0};
-  mf_isa isa;
+  mf_isa isa = MF_ISA_GENERIC;
   mf_arena_init(&c.arena, 0);
   mf_graph *graph = mf_graph_create(&c.arena, &counted_table, &err);
   mf_value_id x = case_value(graph, "x", MF_FLOAT, 2, (int64_t[]){-1, -1}, NULL), y;
