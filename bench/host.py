@@ -325,11 +325,12 @@ def front_pss(world):
     import numpy
     import onnx
     base = onnx.load(world.models / "mobilenetv2.onnx")
+    varied = max(base.graph.initializer, key=lambda constant: len(constant.raw_data))
     with world.server("--keep-alive", "0") as server:
         for i in range(50):
-            weights = numpy.frombuffer(base.graph.initializer[0].raw_data, numpy.float32).copy() if i == 0 else weights
+            weights = numpy.frombuffer(varied.raw_data, numpy.float32).copy()
             weights[0] = i
-            base.graph.initializer[0].raw_data = weights.tobytes()
+            varied.raw_data = weights.tobytes()
             path = world.scratch / "variant.onnx"
             onnx.save(base, path)
             for j in range(20):
