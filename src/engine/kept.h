@@ -2,7 +2,7 @@
 //
 // The first run with new input shapes is recorded (record.c): it goes node by node, as every run of a dynamic model would, and notes
 // the outputs of each node whose shapes follow from the input shapes alone. "Alone" is proved, not assumed: the node's shape function
-// is asked with nothing but known shapes, constants, and what was computed from those (Shape -> Gather -> Concat …), and must know the
+// is asked with shapes that are all known, constants, and what was computed from those (Shape -> Gather -> Concat …), and must know the
 // answer. Those outputs get places in one block (the slab), by lifetime, first fit. The next run with the same shapes binds the
 // layout (kept.c): tensors and scratch memory point into the slab, and the nodes run as a static plan's do: no shape inference, no
 // allocation. Nodes that are not in the layout (NonZero and what hangs on it, a branch that was not taken then) go on node by node.
@@ -66,7 +66,7 @@ typedef struct mf_kept {
   uint8_t *known;
   mf_range *live;               // by offset
   uint32_t n_live;
-  mf_tensor *masked;            // inputs as far as they are known
+  mf_tensor *masked;            // inputs without the data that are not known
   const mf_tensor **masked_inputs;
 } mf_kept;
 

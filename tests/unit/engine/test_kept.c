@@ -128,6 +128,13 @@ static void open_model(engine_case *c, const char *dir, const char *name, bool r
   if (!graph || !case_compile(c, graph, reference, &err)) fail_msg("%s: %s", name, err.message);
 }
 
+// One of the small models, with an instance.
+static void start_model(engine_case *c, const char *name, bool reference) {
+  mf_error err = {0};
+  open_model(c, cases, name, reference);
+  if (!case_start(c, &err)) fail_msg("%s: %s", name, err.message);
+}
+
 static void expect_same_bits(const char *what, const mf_tensor *actual, const mf_tensor *expected) {
   size_t bytes;
   assert_true(mf_tensor_bytes(expected, &bytes));
@@ -180,8 +187,7 @@ static void runs_answer_as_new_instances_do(void **state) {
     engine_case c;
     inputs in[VARIANTS] = {0};
     mf_error err = {0};
-    open_model(&c, cases, m->name, k % 2);
-    assert_true(case_start(&c, &err));
+    start_model(&c, m->name, k % 2);
     for (unsigned v = 0; v < VARIANTS; v++) m->make(&c, v, &in[v]);
     srand(k < 2 ? 1 : 7);
     unsigned picks[STEPS];
@@ -201,10 +207,8 @@ static void a_second_run_infers_nothing_and_calls_no_malloc(void **state) {
   static const model kept[] = {{"kept_chain", make_matrix}, {"kept_if_shape", make_matrix}, {"kept_scan", make_matrix}};
   for (size_t k = 0; k < MF_COUNT(kept); k++) {
     engine_case c;
-    mf_error err = {0};
     inputs in[VARIANTS] = {0};
-    open_model(&c, cases, kept[k].name, false);
-    assert_true(case_start(&c, &err));
+    start_model(&c, kept[k].name, false);
     for (unsigned v = 0; v < VARIANTS; v++) kept[k].make(&c, v, &in[v]);
     const witness first = run_watched(&c, kept[k].name, &in[0]), other = run_watched(&c, kept[k].name, &in[1]);
     assert_true(first.inferred > 3 && other.inferred > 3);
@@ -224,10 +228,8 @@ static void a_second_run_infers_nothing_and_calls_no_malloc(void **state) {
 static void what_depends_on_elements_is_inferred_in_every_run(void **state) {
   (void)state;
   engine_case c;
-  mf_error err = {0};
   inputs in[VARIANTS] = {0};
-  open_model(&c, cases, "kept_request", false);
-  assert_true(case_start(&c, &err));
+  start_model(&c, "kept_request", false);
   for (unsigned v = 0; v < VARIANTS; v++) make_request(&c, v, &in[v]);
   run_watched(&c, "kept_request", &in[0]);
   for (unsigned v = 0; v < VARIANTS; v++) {
@@ -244,10 +246,8 @@ static void what_depends_on_elements_is_inferred_in_every_run(void **state) {
 static void a_growing_scan_costs_nobody_else_their_layout(void **state) {
   (void)state;
   engine_case c;
-  mf_error err = {0};
   inputs in = {0};
-  open_model(&c, cases, "kept_scan_growing", false);
-  assert_true(case_start(&c, &err));
+  start_model(&c, "kept_scan_growing", false);
   make_twins(&c, 0, &in);
   const witness first = run_watched(&c, "first", &in), second = run_watched(&c, "second", &in), third = run_watched(&c, "third", &in);
   assert_int_equal(second.inferred, first.inferred);  // the first was given up when the state had grown, the second recorded
@@ -261,8 +261,7 @@ static void a_layout_that_is_wrong_is_given_up(void **state) {
   engine_case c;
   mf_error err = {0};
   inputs in = {0};
-  open_model(&c, cases, "kept_scan", false);
-  assert_true(case_start(&c, &err));
+  start_model(&c, "kept_scan", false);
   make_twins(&c, 0, &in);
   for (uint32_t kind = MF_PLACE_SLAB; kind <= MF_PLACE_ITEM; kind++) {
     if (kind != MF_PLACE_SLAB && kind != MF_PLACE_ITEM) continue;
@@ -285,10 +284,8 @@ static void a_layout_that_is_wrong_is_given_up(void **state) {
 static void the_last_few_sizes_are_kept(void **state) {
   (void)state;
   engine_case c;
-  mf_error err = {0};
   inputs in[MF_KEPT_LAYOUTS + 1] = {0};
-  open_model(&c, cases, "kept_chain", false);
-  assert_true(case_start(&c, &err));
+  start_model(&c, "kept_chain", false);
   for (uint32_t v = 0; v <= MF_KEPT_LAYOUTS; v++) in[v].tensors[in[v].n++] = matrix(&c, 1 + v, 5, v);
   for (uint32_t v = 0; v < MF_KEPT_LAYOUTS; v++) assert_true(run_watched(&c, "first", &in[v]).inferred > 0);
   for (uint32_t v = 0; v < MF_KEPT_LAYOUTS; v++) assert_int_equal(run_watched(&c, "again", &in[v]).inferred, 0);
@@ -383,8 +380,7 @@ static void inputs_in_the_arena_go_beside_the_layout(void **state) {
   (void)state;
   engine_case c;
   mf_error err = {0};
-  open_model(&c, cases, "kept_chain", false);
-  assert_true(case_start(&c, &err));
+  start_model(&c, "kept_chain", false);
   for (int round = 0; round < 60; round++) {
     inputs in = {{matrix(&c, 1 + round * 5 % 7, 4, (unsigned)round)}, 1};
     mf_tensor *x = mf_instance_input(c.instance, 0);
@@ -404,8 +400,7 @@ static void a_run_after_a_failure_is_as_good_as_new(void **state) {
   (void)state;
   engine_case c;
   mf_error err = {0};
-  open_model(&c, cases, "kept_fails", false);
-  assert_true(case_start(&c, &err));
+  start_model(&c, "kept_fails", false);
   for (int64_t round = 0; round < 30; round++) {
     int64_t rows = 2 + round % 2, at = round % 5;
     inputs in = {{matrix(&c, rows, 4, (unsigned)round), integers(&c, 0, 1, &at)}, 2};
