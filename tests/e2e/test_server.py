@@ -177,8 +177,8 @@ def calls_in_order(trace):
     for line in trace.read_text(errors="replace").splitlines():
         pid, text = line.split(maxsplit=1)
         counts_at_return = re.match(r"openat|fsync|fdatasync", text)
-        if text.endswith("<unfinished ...>") and counts_at_return:
-            pending[pid] = text.removesuffix("<unfinished ...>")
+        if text.endswith(" <unfinished ...>") and counts_at_return:
+            pending[pid] = text.removesuffix(" <unfinished ...>")  # with its blank: the rest begins with ")" or ", "
         elif "resumed>" in text and pid in pending:
             calls.append(pending.pop(pid) + text.split("resumed>", 1)[1])
         else:
