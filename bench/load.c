@@ -3,8 +3,8 @@
 //
 //   load PORT CONNECTIONS SECONDS COUNT FILE     ends after SECONDS or COUNT answers, whichever is first (0: no limit)
 //   load burst PORT COUNT FILE                   COUNT connections send one request each at the same moment; prints every latency
-//   load pairs PORT COUNT WAIT_MS FILE           COUNT times: a call, a call at once, then WAIT_MS of nothing; prints every latency
-//                                                of first calls that were cold and second calls that were warm
+//   load pairs PORT COUNT WAIT_MS FILE           COUNT times on a connection that stands: a call, a call at once, then WAIT_MS of nothing;
+//                                                prints every latency of first calls that were cold and second calls that were warm
 //
 // FILE: for each request u32 length (little-endian) and the raw bytes; they are sent in order, round and round. Answers must carry
 // Content-Length. The headers x-mayfly-plan-ns and x-mayfly-init-ns (a cold start), where there are any, are collected as well.
@@ -25,7 +25,7 @@
 
 #include "http.h"
 
-enum { MAX_ANSWER = 1 << 20, MAX_CONNECTIONS = 4096 };
+enum { MAX_ANSWER = 1 << 20, MAX_CONNECTIONS = 4096, SETTLE_US = 20 * 1000 };
 
 typedef struct connection {
   int fd;
@@ -97,20 +97,23 @@ static const char *header(const connection *c, const char *end, const char *name
   return NULL;
 }
 
+static void make_room(size_t capacity) {
+  seen.capacity = capacity;
+  seen.latency_ns = realloc(seen.latency_ns, capacity * sizeof(int64_t));
+  seen.plan_ns = realloc(seen.plan_ns, capacity * sizeof(int64_t));
+  if (!seen.latency_ns || !seen.plan_ns) die("load");
+  memset(seen.latency_ns + seen.n, 0, (capacity - seen.n) * sizeof(int64_t));  // touched now and not while an answer is timed
+  memset(seen.plan_ns + seen.n_plans, 0, (capacity - seen.n_plans) * sizeof(int64_t));
+}
+
 static void note(connection *c, const char *body) {
   int status = atoi(c->answer + 9);
   if (status != 200 || header(c, body, "x-amz-function-error")) {
     if (seen.failed++ == 0) seen.first_bad_status = status;
   }
-  if (seen.n == seen.capacity) {
-    seen.capacity = seen.capacity ? seen.capacity * 2 : 1 << 16;
-    seen.latency_ns = realloc(seen.latency_ns, seen.capacity * sizeof(int64_t));
-    seen.plan_ns = realloc(seen.plan_ns, seen.capacity * sizeof(int64_t));
-    if (!seen.latency_ns || !seen.plan_ns) die("load");
-  }
+  if (seen.n == seen.capacity) make_room(seen.capacity * 2);
   const char *plan = header(c, body, "x-mayfly-plan-ns");
   if (plan) seen.plan_ns[seen.n_plans++] = atoll(plan);
-  c->took_ns = now_ns() - c->sent_ns;
   c->cold = header(c, body, "x-mayfly-init-ns") != NULL;
   seen.latency_ns[seen.n++] = c->took_ns;
 }
@@ -127,6 +130,7 @@ static bool receive(connection *c) {
   const char *length = header(c, end + 2, "content-length");
   if (!length) die("load: an answer without Content-Length");
   if (c->got < (size_t)(end + 4 - c->answer) + (size_t)atoll(length)) return false;
+  c->took_ns = now_ns() - c->sent_ns;
   note(c, end + 2);
   return true;
 }
@@ -157,6 +161,7 @@ static void open_connection(connection *c, uint16_t port, int epoll_fd) {
   int one = 1;
   c->fd = socket(AF_INET, SOCK_STREAM, 0);
   c->answer = malloc(MAX_ANSWER);
+  if (c->answer) memset(c->answer, 0, 1 << 14);  // touched now, as above
   if (c->fd < 0 || !c->answer || connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0) die("load: connect");
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
@@ -184,7 +189,9 @@ static int pairs(uint16_t port, size_t count, int wait_ms, const char *file) {
   size_t n_cold = 0, n_warm = 0;
   if (!cold || !warm) die("load");
   read_script(file);
+  make_room(1 << 12);
   open_connection(&connections[0], port, epoll_create1(EPOLL_CLOEXEC));
+  usleep(SETTLE_US);
   for (size_t i = 0; i < count; i++) {
     call(&connections[0]);
     if (connections[0].cold) cold[n_cold++] = connections[0].took_ns;
@@ -203,6 +210,7 @@ static int pairs(uint16_t port, size_t count, int wait_ms, const char *file) {
 static int burst(uint16_t port, int count, const char *file) {
   int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   read_script(file);
+  make_room(1 << 12);
   for (int i = 0; i < count; i++) open_connection(&connections[i], port, epoll_fd);
   for (int i = 0; i < count; i++) send_next(&connections[i]);
   while (seen.n < (size_t)count) {
@@ -220,6 +228,7 @@ static int burst(uint16_t port, int count, const char *file) {
 static int stream(uint16_t port, int n, double seconds, size_t count, const char *file) {
   int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   read_script(file);
+  make_room(1 << 16);
   for (int i = 0; i < n; i++) open_connection(&connections[i], port, epoll_fd);
   int64_t start = now_ns(), end = seconds > 0 ? start + (int64_t)(seconds * 1e9) : INT64_MAX;
   for (int i = 0; i < n; i++) send_next(&connections[i]);

@@ -135,13 +135,17 @@ void mf_loop_timer_cancel(mf_loop *loop, mf_timer *timer) {
   else sift_down(loop, last, index);
 }
 
-static void fire_timers(mf_loop *loop) {
+static bool fire_timers(mf_loop *loop) {
+  if (loop->n_timers == 0) return false;
   int64_t now = mf_now_ns();
+  bool fired = false;
   while (loop->n_timers > 0 && loop->heap[0]->deadline_ns <= now && !loop->stopped) {
     mf_timer *timer = loop->heap[0];
     mf_loop_timer_cancel(loop, timer);
     timer->fire(timer);
+    fired = true;
   }
+  return fired;
 }
 
 void mf_loop_set_hook(mf_loop *loop, int64_t (*before_wait)(void *data), void *data) {
@@ -149,9 +153,13 @@ void mf_loop_set_hook(mf_loop *loop, int64_t (*before_wait)(void *data), void *d
   loop->hook_data = data;
 }
 
-// How long the next wait may last, -1: for ever.
-static int64_t wait_ns(mf_loop *loop) {
-  int64_t wait = loop->before_wait ? loop->before_wait(loop->hook_data) : -1;
+static int64_t run_hook(mf_loop *loop) { return loop->before_wait ? loop->before_wait(loop->hook_data) : -1; }
+
+// How long the next wait may last, -1: for ever. What events led to leaves through the hook before timers have their turn: somebody
+// waits for it, and a timer's work (a process to end, one to start) can wait.
+static int64_t settle(mf_loop *loop) {
+  int64_t wait = run_hook(loop);
+  if (fire_timers(loop)) wait = run_hook(loop);
   if (loop->n_timers == 0) return wait;
   int64_t left = loop->heap[0]->deadline_ns - mf_now_ns();
   if (left < 0) left = 0;
@@ -173,7 +181,9 @@ static int wait_for_events(mf_loop *loop, int64_t wait) {
 bool mf_loop_run(mf_loop *loop, mf_error *err) {
   loop->stopped = false;
   while (!loop->stopped) {
-    int n = wait_for_events(loop, wait_ns(loop));
+    const int64_t wait = settle(loop);
+    if (loop->stopped) break;
+    int n = wait_for_events(loop, wait);
     if (n < 0 && errno != EINTR) return mf_fail_errno(err, "cannot wait for events");
     loop->n_events = n < 0 ? 0 : n;
     for (int i = 0; i < loop->n_events; i++) {
@@ -181,7 +191,6 @@ bool mf_loop_run(mf_loop *loop, mf_error *err) {
       if (watch) watch->ready(watch, loop->events[i].events);
     }
     loop->n_events = 0;
-    fire_timers(loop);
   }
   return true;
 }

@@ -90,6 +90,7 @@ static void take_slot(mf_host *host, mf_function *function) {
 }
 
 static void leave_slot(mf_host *host, mf_function *function) {
+  host->active_ns = mf_now_ns();
   host->running--;
   function->running--;
   list_last(host, function);

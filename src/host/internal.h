@@ -23,6 +23,7 @@ typedef enum mf_worker_state {
   MF_WORKER_IDLE,
   MF_WORKER_BUSY,
   MF_WORKER_HELD,      // answered; the answer is still being read from the mailbox
+  MF_WORKER_RETIRING,  // answered for the last time: killed in a moment
   MF_WORKER_DYING,     // killed or to be reported: waits for EXITED
 } mf_worker_state;
 
@@ -121,6 +122,7 @@ struct mf_host {
   uint32_t next_serial;
   struct { mf_worker *blank; uint32_t n_blank, n_starting, wanted; } classes[MF_POOL_CLASSES];
   mf_timer refill;
+  int64_t active_ns, lacking_since_ns;  // when the last run ended; 0: the pool is full
   mf_worker *idle_newest, *idle_oldest;
   uint64_t committed_bytes, committed_limit_bytes;  // arenas of bound workers; beyond it the longest idle ones go
   uint32_t n_idle, n_busy;

@@ -20,8 +20,12 @@ const uint64_t mf_pool_class_bytes[MF_POOL_CLASSES] = {2 * MB, 8 * MB, 32 * MB, 
 // and a large one may begin in a smaller worker (the rest of its arena is mapped when it is bound).
 static const uint32_t class_share[MF_POOL_CLASSES] = {3, 5, 4, 4};
 enum { CLASS_LARGEST = 64 };
-#define REFILL_BUSY_NS (1 * MF_NS_PER_MS)   // while something runs: leave it the processor for a moment
+// To start a worker and to end one costs milliseconds of a processor and makes whatever runs beside it slower: it waits for a quiet moment.
+#define REFILL_QUIET_NS (5 * MF_NS_PER_MS)
+#define REFILL_EMPTY_NS (1 * MF_NS_PER_MS)     // a class with no worker left does not wait as long
+#define REFILL_LATEST_NS (100 * MF_NS_PER_MS)  // there may never be a quiet moment
 #define REFILL_FAILED_NS (1 * MF_NS_PER_S)
+#define RETIRE_NS (1 * MF_NS_PER_MS)           // the last answer is on its way meanwhile
 
 // ---- lists ----
 
@@ -173,24 +177,28 @@ static int neediest(const mf_host *host) {
   return best;
 }
 
+static int64_t refill_at(const mf_host *host, int class, int64_t now) {
+  const int64_t quiet = host->classes[class].n_blank > 0 ? REFILL_QUIET_NS : REFILL_EMPTY_NS;
+  return MF_MIN((host->running > 0 ? now : host->active_ns) + quiet, host->lacking_since_ns + REFILL_LATEST_NS);
+}
+
 static void on_refill(mf_timer *timer) {
   mf_host *host = timer->data;
   for (uint32_t i = 0; i < MF_POOL_CLASSES; i++)
     if (host->classes[i].n_starting > 0) return;  // its arrival, or its end, comes back here
   const int class = neediest(host);
+  const int64_t now = mf_now_ns();
   mf_error err;
+  if (class < 0) host->lacking_since_ns = 0;
+  else if (host->lacking_since_ns == 0) host->lacking_since_ns = now;
   if (class < 0 || host->draining) return;
-  if (host->running > 0 && host->classes[class].n_blank > host->classes[class].wanted / 2) {
-    refill_after(host, REFILL_BUSY_NS);  // making one costs front 0.1 ms that the call under way would wait for
-    return;
-  }
-  if (!spawn(host, (uint32_t)class, mf_pool_class_bytes[class], false, &err)) {
+  if (refill_at(host, class, now) > now) {
+    refill_after(host, refill_at(host, class, now) - now);
+  } else if (!spawn(host, (uint32_t)class, mf_pool_class_bytes[class], false, &err)) {
     mf_log(MF_LOG_WARN, "%s", err.message);
     refill_after(host, REFILL_FAILED_NS);
   }
 }
-
-static void refill(mf_host *host) { refill_after(host, host->running > 0 ? REFILL_BUSY_NS : 0); }
 
 static void decide_classes(mf_host *host) {
   uint64_t left = host->options.pool_bytes;
@@ -256,7 +264,7 @@ static void become_blank(mf_host *host, mf_worker *worker) {
       host->classes[worker->pool_class].n_blank++;
     }
   }
-  refill(host);
+  refill_after(host, 0);
 }
 
 // A worker is ready when it has rung and the keeper has said how to kill it, in whichever order front learns of them.
@@ -304,7 +312,7 @@ static mf_worker *pop_blank(mf_host *host, uint32_t class) {
   mf_worker *worker = host->classes[class].blank;
   unlink_from(&host->classes[class].blank, worker);
   host->classes[class].n_blank--;
-  refill_after(host, REFILL_BUSY_NS);
+  refill_after(host, REFILL_EMPTY_NS);
   return worker;
 }
 
@@ -344,12 +352,20 @@ static void evict(mf_host *host) {
   }
 }
 
+// Its end would take the processor from those who bring its answer to the client.
+static void retire(mf_host *host, mf_worker *worker) {
+  mf_error err;
+  worker->state = MF_WORKER_RETIRING;
+  if (worker->exited || host->draining || !mf_loop_timer_set(host->loop, &worker->keep_alive, mf_now_ns() + RETIRE_NS, &err))
+    mf_worker_kill(host, worker);
+}
+
 void mf_worker_idle(mf_host *host, mf_worker *worker) {
   mf_function *function = worker->function;
   mf_error err;
   worker->invocation = NULL;
   if (!may_live_on(host, worker)) {
-    mf_worker_kill(host, worker);
+    retire(host, worker);
     return;
   }
   worker->state = MF_WORKER_IDLE;
@@ -372,9 +388,9 @@ static void on_keep_alive(mf_timer *timer) {
   mf_worker *worker = timer->data;
   mf_host *host = worker->host;
   mf_error err;
-  if (worker->state != MF_WORKER_IDLE) return;
+  if (worker->state != MF_WORKER_IDLE && worker->state != MF_WORKER_RETIRING) return;
   const int64_t until = worker->idle_since_ns + host->options.keep_alive_ns;
-  if (until > mf_now_ns() && mf_loop_timer_set(host->loop, timer, until, &err)) return;
+  if (worker->state == MF_WORKER_IDLE && until > mf_now_ns() && mf_loop_timer_set(host->loop, timer, until, &err)) return;
   mf_function *function = worker->function;
   mf_worker_kill(host, worker);
   mf_function_drop_unused(host, function);
@@ -392,7 +408,7 @@ static void leave_function(mf_host *host, mf_worker *worker) {
     age_remove(host, worker);
     worker->function->n_idle--;
     host->n_idle--;
-  } else if (worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_HELD) {
+  } else if (worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_HELD || worker->state == MF_WORKER_RETIRING) {
     worker->function->n_busy--;
     host->n_busy--;
   } else {
@@ -477,7 +493,8 @@ void mf_pool_exited(mf_host *host, const struct mf_message_exited *message) {
       never_came(host, worker, reason);
       break;
     case MF_WORKER_BLANK: blank_died(host, worker); break;
-    case MF_WORKER_IDLE: idle_died(host, worker); break;
+    case MF_WORKER_IDLE:
+    case MF_WORKER_RETIRING: idle_died(host, worker); break;
     case MF_WORKER_BUSY:
       if (mf_mailbox_answered(&worker->mailbox)) mf_dispatch_answered(host, worker);  // it died after its work was done
       else mf_dispatch_died(host, worker);
