@@ -4,6 +4,9 @@
 // that has stood longest in the first list that is not empty, and a function goes to the end of its list whenever its number changes.
 // So a call of another function waits for at most one run of a busy one, and goes before the busy one's queued calls.
 //
+// A function whose runs are brief may have one more handed over for each slot: its next run is there when one ends, and no processor stands
+// still until front has noticed the answer (with tiny models that is longer than the run: a third more of them in the same time).
+//
 // An answer is told at once. Every other end is told on the next round of the loop, so that `done` never runs inside a call of the caller.
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +17,7 @@
 #include "internal.h"
 
 #define MB ((uint64_t)1 << 20)
+#define BRIEF_NS (1 * MF_NS_PER_MS)
 enum { COPIES_KEPT = 64 };
 
 // ---- waiting functions ----
@@ -43,7 +47,7 @@ static void list_last(mf_host *host, mf_function *function) {
 
 static mf_function *first_waiting(const mf_host *host) {
   if (host->n_queued == 0) return NULL;
-  for (uint32_t i = 0; i <= host->slots; i++)
+  for (uint32_t i = 0; i <= MF_SLOTS_LARGEST; i++)
     if (host->waiting[i].first) return host->waiting[i].first;
   return NULL;
 }
@@ -83,15 +87,22 @@ static void dequeue(mf_host *host, mf_function *function, mf_invocation *invocat
 
 // ---- slots ----
 
-static void take_slot(mf_host *host, mf_function *function) {
+static bool has_slot(const mf_host *host, const mf_function *function) {
+  return function->brief ? host->running < 2 * host->slots : host->running - host->running_brief < host->slots;
+}
+
+static void take_slot(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  invocation->host.brief = function->brief;
   host->running++;
+  host->running_brief += function->brief;
   function->running++;
   list_last(host, function);
 }
 
-static void leave_slot(mf_host *host, mf_function *function) {
+static void leave_slot(mf_host *host, mf_function *function, const mf_invocation *invocation) {
   host->active_ns = mf_now_ns();
   host->running--;
+  host->running_brief -= invocation->host.brief;
   function->running--;
   list_last(host, function);
 }
@@ -118,7 +129,7 @@ static void end(mf_host *host, mf_invocation *invocation, mf_outcome outcome) {
     dequeue(host, function, invocation);
   } else {
     if (invocation->host.state == MF_INVOCATION_STARTING) take_out(&host->starting.first, &host->starting.last, invocation);
-    leave_slot(host, function);
+    leave_slot(host, function, invocation);
   }
   if (invocation->host.instance) mf_worker_kill(host, invocation->host.instance);
   invocation->host.instance = NULL;
@@ -224,12 +235,10 @@ static void start(mf_host *host, mf_function *function, mf_invocation *invocatio
 }
 
 static void fill_slots(mf_host *host) {
-  while (host->running < host->slots) {
-    mf_function *function = first_waiting(host);
-    if (!function) return;
+  for (mf_function *function; (function = first_waiting(host)) && has_slot(host, function);) {
     mf_invocation *invocation = function->first;
     dequeue(host, function, invocation);
-    take_slot(host, function);
+    take_slot(host, function, invocation);
     start(host, function, invocation);
   }
 }
@@ -327,7 +336,8 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
     return;
   }
   mf_host_answered(host);
-  leave_slot(host, function);
+  leave_slot(host, function, invocation);
+  function->brief = invocation->duration_ns < BRIEF_NS;
   leave(host, function, invocation);
   invocation->outcome = outcome_of(&mail);
   worker->spent = invocation->outcome == MF_OUTCOME_OUT_OF_MEMORY;  // ends with it, as in Lambda

@@ -11,7 +11,7 @@
 #include "pipeline/pipeline.h"
 
 typedef struct mf_host_options {
-  uint32_t run_slots;          // invocations that compute at the same time; 0: one for each processor
+  uint32_t run_slots;          // invocations that compute at the same time, twice as many of brief ones; 0: one for each processor
   uint64_t pool_bytes;         // memory of blank workers' arenas in total (--pool-memory)
   int64_t keep_alive_ns;       // an idle instance lives so long; 0: gone after its answer
   uint32_t max_concurrency;    // of the account: 1000
@@ -100,6 +100,7 @@ typedef struct mf_invocation {
     int64_t enqueued_ns, started_ns;
     mf_timer timer;
     int state;
+    bool brief;
   } host;
 } mf_invocation;
 

@@ -58,6 +58,7 @@ struct mf_function {
   uint64_t hash, revision;
   uint32_t generation;         // raised by a new revision and by deletion: workers of an older one retire
   bool known;                  // in the table; false once it is back in the free list
+  bool brief;                  // its last run was
   bool stale;                  // deleted: the next invocation brings a new specification whatever its revision
   uint32_t memory_mb;
   int32_t reserved_concurrency;
@@ -131,8 +132,8 @@ struct mf_host {
   uint32_t n_buckets, n_functions;
   mf_function *free_functions;
   // dispatcher
-  uint32_t slots, running, in_flight, n_queued;
-  mf_worker *at_work[MF_SLOTS_LARGEST];            // those in run slots that were rung
+  uint32_t slots, running, running_brief, in_flight, n_queued;
+  mf_worker *at_work[3 * MF_SLOTS_LARGEST];        // those in run slots that were rung
   uint32_t n_at_work;
   mf_function_list waiting[MF_SLOTS_LARGEST + 1];  // functions with queued invocations, by how many run now
   mf_invocation_list starting, deferred;

@@ -298,6 +298,31 @@ static void run_slots_are_shared_fairly(void **state) {
   assert_int_equal(run_scenario(fairness, &options, NULL), 0);
 }
 
+// One slot: after a brief run two are handed over at once and keep nobody out; after a slow one each has the slot to itself.
+static void brief(test_world *world) {
+  const mf_function_spec spec = function(world, "r/brief"), other = function(world, "r/other");
+  static test_call calls[3], beside;
+  uint32_t idle, busy, queued;
+  for (int i = 0; i < 1000 && make_call(world, &spec, "echo:x")->invocation.duration_ns > MF_NS_PER_MS / 2; i++) {}
+  for (int round = 0; round < 2; round++) {
+    for (int i = 0; i < 3; i++) start_call(world, &calls[i], &spec, "sleep:40");
+    start_call(world, &beside, &other, "sleep:5");
+    mf_host_function_statistics(world->host, spec.key, &idle, &busy, &queued);
+    CHECK(queued == (round == 0 ? 1 : 2), "round %d: %u of 3 wait", round, queued);
+    mf_host_function_statistics(world->host, other.key, &idle, &busy, &queued);
+    CHECK(queued == (round == 0 ? 0 : 1), "round %d: %u of another function wait", round, queued);
+    await_calls(calls, 3);
+    await_call(&beside);
+    OUTCOME(&beside, MF_OUTCOME_ANSWER);
+  }
+}
+static void brief_runs_are_handed_over_ahead(void **state) {
+  (void)state;
+  mf_host_options options = small_options;
+  options.run_slots = 1;
+  assert_int_equal(run_scenario(brief, &options, NULL), 0);
+}
+
 // ---- deadlines ----
 
 static void deadline(test_world *world) {
@@ -353,7 +378,7 @@ static void revision(test_world *world) {
   CHECK(idle == 1, "the old instance is retired: %u idle", idle);
   CHECK(strstr(make_call(world, &spec, "count")->response, "new"), "only the new one is left");
   mf_host_forget(world->host, spec.key);
-  CHECK(no_instances(world), "a deleted function has no instances");
+  CHECK(await_condition(world, no_instances, 1000), "a deleted function has no instances");
   strcpy(world->image_text, "third");
   CHECK(strstr(make_call(world, &spec, "count")->response, "third"), "made again with the same revision, it is another function");
 }
@@ -375,7 +400,7 @@ static void keep_alive_zero(test_world *world) {
   const mf_function_spec spec = function(world, "r/k");
   for (int i = 0; i < 3; i++) {
     CHECK(make_call(world, &spec, "echo:x")->invocation.cold, "every call is cold");
-    CHECK(no_instances(world), "gone after its answer");
+    CHECK(await_condition(world, no_instances, 1000), "gone after its answer");
   }
 }
 static void keep_alive_short(test_world *world) {
@@ -454,6 +479,9 @@ static void churn(test_world *world) {
     await_calls(calls, 8);
     CHECK(await_condition(world, no_instances, 2000), "instances go");
     CHECK(await_condition(world, pool_is_full, 5000), "the pool is filled again");
+    if (round % 10 != 1) continue;
+    run_for(world, 500);  // the ends of the last ones have been reported, and nobody is being made
+    CHECK(await_condition(world, pool_is_full, 5000), "the pool is filled still");
     if (round == 1) before = open_descriptors();
   }
   CHECK(open_descriptors() == before, "%u descriptors, %u before", open_descriptors(), before);
@@ -496,6 +524,7 @@ int main(void) {
       cmocka_unit_test(a_function_at_its_limit_is_throttled_at_once),
       cmocka_unit_test(the_account_has_a_limit_too),
       cmocka_unit_test(run_slots_are_shared_fairly),
+      cmocka_unit_test(brief_runs_are_handed_over_ahead),
       cmocka_unit_test(invoke_after_timeout_gets_a_fresh_instance),
       cmocka_unit_test(waiting_counts_against_the_timeout),
       cmocka_unit_test(an_update_retires_old_instances_and_fails_nothing),
