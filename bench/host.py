@@ -148,23 +148,28 @@ MODELS = {"14mb": ("mobilenetv2", [1, 3, 8, 8]), "100mb": ("wide100mb", [1, 1, 1
 # ---- the measurements ----
 
 def cold_and_warm(world, size, blocks, pairs):
+    """Alternating: a call with no instance there (cold), a call at once (warm), a pause. And, as often in between, what the pause alone
+    costs (processors asleep, caches cold): the first call after it where the instance has stayed."""
     model, shape = MODELS[size]
-    cold, warm = [], []
-    with world.server("--keep-alive", "0.2") as server:
-        server.deploy(world.models / f"{model}.onnx", "f")
+    cold, warm, paused = [], [], []
+    flat = lambda lists: [x for one in lists for x in one]
+    with world.server("--keep-alive", "0.2") as server, world.server("--keep-alive", "60", "--pool-memory", "16") as keeping:
+        for each in (server, keeping):
+            each.deploy(world.models / f"{model}.onnx", "f")
         server.wait_until_empty()
         for _ in range(blocks):
-            file = script(world.scratch / "pairs", [server.request("f", picture_event(shape))])
-            seen = world.load("pairs", server.port, pairs, 300, file)
+            seen = world.load("pairs", server.port, pairs, 300, script(world.scratch / "pairs", [server.request("f", picture_event(shape))]))
             cold.append(seen["cold_us"])
             warm.append(seen["warm_us"])
-    flat = lambda lists: [x for one in lists for x in one]
+            kept = world.load("pairs", keeping.port, pairs // 5, 300, script(world.scratch / "kept", [keeping.request("f", picture_event(shape))]))
+            paused.append(kept["paused_us"])
     n = min(len(flat(cold)), len(flat(warm)))
     if n < 0.9 * blocks * pairs:
         raise RuntimeError(f"only {n} of {blocks * pairs} calls were cold and warm as expected")
-    keys = {f"host.cold_minus_warm_p50_ms_{size}": (statistics.median(flat(cold)) - statistics.median(flat(warm))) / 1000,
-            f"host.cold_p50_ms_{size}": statistics.median(flat(cold)) / 1000, f"host.warm_p50_ms_{size}": statistics.median(flat(warm)) / 1000,
-            f"host.cold_and_warm_samples_{size}": n}
+    ms = lambda lists: statistics.median(flat(lists)) / 1000
+    keys = {f"host.cold_minus_warm_p50_ms_{size}": ms(cold) - ms(warm), f"host.cold_minus_paused_p50_ms_{size}": ms(cold) - ms(paused),
+            f"host.cold_p50_ms_{size}": ms(cold), f"host.warm_p50_ms_{size}": ms(warm), f"host.paused_p50_ms_{size}": ms(paused),
+            f"host.cold_and_warm_samples_{size}": n, f"host.paused_samples_{size}": len(flat(paused))}
     if size == "14mb":
         keys["host.cold_minus_warm_p99_ms_14mb"] = statistics.median((percentile(c, 0.99) - percentile(w, 0.99)) / 1000 for c, w in zip(cold, warm))
     return keys

@@ -4,7 +4,8 @@
 //   load PORT CONNECTIONS SECONDS COUNT FILE     ends after SECONDS or COUNT answers, whichever is first (0: no limit)
 //   load burst PORT COUNT FILE                   COUNT connections send one request each at the same moment; prints every latency
 //   load pairs PORT COUNT WAIT_MS FILE           COUNT times on a connection that stands: a call, a call at once, then WAIT_MS of nothing;
-//                                                prints every latency of first calls that were cold and second calls that were warm
+//                                                prints every latency of first calls, cold ones (cold_us) and others (paused_us), and of
+//                                                second calls that were warm
 //
 // FILE: for each request u32 length (little-endian) and the raw bytes; they are sent in order, round and round. Answers must carry
 // Content-Length. The headers x-mayfly-plan-ns and x-mayfly-init-ns (a cold start), where there are any, are collected as well.
@@ -185,24 +186,29 @@ static void call(connection *c) {
 }
 
 static int pairs(uint16_t port, size_t count, int wait_ms, const char *file) {
-  int64_t *cold = malloc(count * sizeof *cold), *warm = malloc(count * sizeof *warm);
-  size_t n_cold = 0, n_warm = 0;
-  if (!cold || !warm) die("load");
+  enum { COLD, PAUSED, WARM, KINDS };
+  static const char *const names[KINDS] = {"cold_us", "paused_us", "warm_us"};
+  int64_t *took[KINDS];
+  size_t n[KINDS] = {0};
+  for (int kind = 0; kind < KINDS; kind++)
+    if (!(took[kind] = calloc(count, sizeof(int64_t)))) die("load");
   read_script(file);
   make_room(1 << 12);
   open_connection(&connections[0], port, epoll_create1(EPOLL_CLOEXEC));
   usleep(SETTLE_US);
   for (size_t i = 0; i < count; i++) {
     call(&connections[0]);
-    if (connections[0].cold) cold[n_cold++] = connections[0].took_ns;
+    const int first = connections[0].cold ? COLD : PAUSED;
+    took[first][n[first]++] = connections[0].took_ns;
     call(&connections[0]);
-    if (!connections[0].cold) warm[n_warm++] = connections[0].took_ns;
+    if (!connections[0].cold) took[WARM][n[WARM]++] = connections[0].took_ns;
     usleep((useconds_t)wait_ms * 1000);
   }
-  printf("{\"failed\": %zu, ", seen.failed);
-  print_list("cold_us", cold, n_cold);
-  printf(", ");
-  print_list("warm_us", warm, n_warm);
+  printf("{\"failed\": %zu", seen.failed);
+  for (int kind = 0; kind < KINDS; kind++) {
+    printf(", ");
+    print_list(names[kind], took[kind], n[kind]);
+  }
   printf("}\n");
   return seen.failed > 0;
 }

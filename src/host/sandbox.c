@@ -46,6 +46,7 @@ static const struct rule {
     {ALL, SCMP_SYS(madvise), {IS(2, MADV_DONTNEED)}, 1},
     {ALL, SCMP_SYS(madvise), {IS(2, MADV_FREE)}, 1},
     {ALL, SCMP_SYS(madvise), {IS(2, MADV_HUGEPAGE)}, 1},
+    {W, SCMP_SYS(madvise), {IS(2, MADV_POPULATE_READ)}, 1},
     {W, SCMP_SYS(prlimit64), {IS(0, 0), IS(1, RLIMIT_DATA)}, 2},  // lowering its own limit when it is bound
     {W, SCMP_SYS(setrlimit), {IS(0, RLIMIT_DATA)}, 1},
     // worker: its image, its doorbell; compiler: its image. Descriptor 2 is closed: a library's warning fails instead of killing.

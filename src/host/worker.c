@@ -183,12 +183,14 @@ static void answer(struct worker *worker) {
 
 // ---- binding ----
 
-// At an address that agrees with the file's offsets modulo 2 MiB, so that large folios of the page cache map as huge pages.
+// At an address that agrees with the file's offsets modulo 2 MiB, so that large folios of the page cache map as huge pages. All of it at
+// once: a run reads every weight, and a huge page costs 7 us here, 40 us as a fault (measured; Linux before 5.14 waits for the faults).
 static const void *map_image(const struct worker *worker, int fd, size_t bytes) {
   if (bytes > IMAGE_RANGE) return errno = EFBIG, NULL;
   void *image = mmap(worker->image, bytes, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
   if (image == MAP_FAILED) return NULL;
   madvise(image, bytes, MADV_HUGEPAGE);
+  madvise(image, bytes, MADV_POPULATE_READ);
   return image;
 }
 
