@@ -78,10 +78,11 @@ static bool upgrade(mf_database *database, uint32_t from, mf_error *err) {
     if (!execute(database, sql, err)) return false;
   }
   snprintf(sql, sizeof sql, "PRAGMA user_version = %d", MF_SCHEMA_VERSION);
-  return execute(database, sql, err);
+  return from == MF_SCHEMA_VERSION || execute(database, sql, err);
 }
 
-// One transaction, then a checkpoint, so that the version stands in the file's own header, where mf_database_peek_version looks.
+// One transaction, then a checkpoint, so that the version stands in the file's own header, where mf_database_peek_version looks. A file
+// that is up to date is not written: a server starts on a full disk.
 static bool bring_up_to_date(mf_database *database, const char *path, mf_error *err) {
   uint32_t version = 0;
   if (!read_version(database, &version, err) || !mf_database_check_version(path, version, err)) return false;

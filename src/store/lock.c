@@ -40,7 +40,8 @@ static bool fail_in_use(const char *directory, int fd, mf_error *err) {
 static bool write_pid(int fd, const char *path, mf_error *err) {
   char text[24];
   int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-  if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len) return mf_fail_errno(err, "cannot write %s", path);
+  // Written over and then cut: on a full disk the place that the file has is all it can get.
+  if (pwrite(fd, text, (size_t)len, 0) != len || ftruncate(fd, len) != 0) return mf_fail_errno(err, "cannot write %s", path);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "reserve.h"
 
 typedef struct commit_job {
   mf_store_job job;
@@ -30,24 +31,46 @@ static bool write_job(mf_database *database, const commit_job *job, mf_error *er
   return true;
 }
 
-static bool write_batch(mf_database *database, const mf_store_job *batch, mf_error *err) {
+static bool is_deletion(const mf_store_job *base) {
+  const commit_job *job = (const commit_job *)base;
+  for (uint32_t i = 0; i < job->n_writes; i++)
+    if (job->writes[i].value.data) return false;
+  return true;
+}
+
+static bool write_all(mf_database *database, const mf_store_job *batch, bool deletions_only, mf_error *err) {
   if (!mf_database_begin(database, err)) return false;
   for (const mf_store_job *job = batch; job; job = job->next)
-    if (!write_job(database, (const commit_job *)job, err)) return false;
+    if ((!deletions_only || is_deletion(job)) && !write_job(database, (const commit_job *)job, err)) return false;
   return mf_database_commit(database, err);
 }
 
-// One transaction for all that waits. When it fails (the disk is full, say) every job of it fails with the same error.
+static bool write_batch(mf_store *store, const mf_store_job *batch, bool deletions_only, mf_error *err) {
+  bool ok = write_all(&store->writer, batch, deletions_only, err);
+  if (!ok) mf_database_rollback(&store->writer);
+  return ok;
+}
+
+// The disk is full: the reserve makes room for what deletes, and for nothing else, which would only fill it again.
+static bool write_deletions(mf_store *store, const mf_store_job *batch) {
+  mf_error err;
+  const mf_store_job *job = batch;
+  while (job && !is_deletion(job)) job = job->next;
+  return job && mf_reserve_give_up(store->directory_fd) && write_batch(store, batch, true, &err);
+}
+
+// One transaction for all that waits. When it fails every job of it fails with the same error, but for what deletes on a full disk.
 static void run_commits(void *context, mf_store_thread *thread, mf_store_job *batch) {
   mf_store *store = context;
   mf_error err;
-  bool ok = write_batch(&store->writer, batch, &err);
-  if (!ok) mf_database_rollback(&store->writer);
+  const bool ok = write_batch(store, batch, false, &err);
+  const bool deletions_ok = ok || (err.code == MF_NoSpace && write_deletions(store, batch));
+  if (deletions_ok) mf_reserve_make(store->directory_fd);
   while (batch) {
     mf_store_job *next = batch->next;
     commit_job *job = (commit_job *)batch;
-    job->ok = ok;
-    if (!ok) job->error = err;
+    job->ok = ok || (deletions_ok && is_deletion(batch));
+    if (!job->ok) job->error = err;
     mf_store_thread_done(thread, batch);
     batch = next;
   }
@@ -209,8 +232,11 @@ static bool open_directories(mf_store *store, const char *directory, mf_error *e
 static bool open_databases(mf_store *store, const char *directory, mf_error *err) {
   char path[4200];
   snprintf(path, sizeof path, "%s/" MF_DATABASE_FILE, directory);
-  return mf_database_open(&store->writer, path, err) && mf_database_open(&store->reader, path, err) &&
-         mf_store_sync_directory(store->directory_fd, directory, err);
+  mf_reserve_give_up(store->directory_fd);
+  bool ok = mf_database_open(&store->writer, path, err) && mf_database_open(&store->reader, path, err) &&
+            mf_store_sync_directory(store->directory_fd, directory, err);
+  mf_reserve_make(store->directory_fd);
+  return ok;
 }
 
 mf_store *mf_store_open(const char *directory, mf_loop *loop, mf_error *err) {

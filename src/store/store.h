@@ -28,8 +28,8 @@ typedef struct mf_write {
   mf_str key;
   mf_slice value;   // data NULL: delete the key
 } mf_write;
-// All writes or none, in the order of the calls. done may be NULL. Copies what it needs. Reads on this thread see them at once, before they are on disk
-// (the caller answers its client only from `done`).
+// All writes or none, in the order of the calls; what only deletes succeeds on a full disk too (reserve.h). done may be NULL. Copies
+// what it needs. Reads on this thread see them at once, before they are on disk (the caller answers its client only from `done`).
 bool mf_store_commit(mf_store *store, const mf_write *writes, uint32_t n_writes, mf_store_done *done, void *context, mf_error *err)
     MF_MUST_CHECK;
 // value in the arena; *found false when there is no such key.
@@ -50,7 +50,7 @@ typedef bool mf_store_work(void *context, mf_error *err);
 bool mf_store_run(mf_store *store, mf_store_work *work, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
 // Read-only descriptor, close-on-exec.
 bool mf_store_blob_open(mf_store *store, const mf_blob_id *id, int *fd, mf_error *err) MF_MUST_CHECK;
-void mf_store_blob_remove(mf_store *store, const mf_blob_id *id);  // damaged: the next put of the same content writes it anew
+void mf_store_blob_remove(mf_store *store, const mf_blob_id *id);  // at once: it is damaged, or nobody needs it
 // Deletes blobs that `is_used` denies; called at start and now and then. Blobs younger than an hour or being written are kept.
 typedef bool mf_blob_is_used(void *context, const mf_blob_id *id);
 bool mf_store_blob_collect(mf_store *store, mf_blob_is_used *is_used, void *context, mf_error *err) MF_MUST_CHECK;

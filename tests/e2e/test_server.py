@@ -218,27 +218,90 @@ def test_create_is_acknowledged_after_the_sync_that_covers_it(tmp_path):
         assert_synced_before_named(before, at, running.data)
 
 
-def test_disk_full_at_deploy_is_said_and_passes(tmp_path):
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 10 MB."""
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system takes root")
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", small]).returncode != 0:
         pytest.skip("tmpfs cannot be mounted here")
-    try:
-        running = Server(data=small / "data")
-        client = running.client()
-        create(client, "fits")
-        # 20 MB do not even fit while they arrive; 4 MB arrive (5.6 MB of text) and do not fit beside that twice more.
-        for padding, status, words in ((20 << 20, 507, "no room"), (4 << 20, 500, "No space left")):
-            with pytest.raises(botocore.exceptions.ClientError) as caught:
-                create(client, "big", zipped(padding=padding), wait=False)
-            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status and words in str(caught.value)
-        assert json.loads(invoke(client, "fits", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
-        create(client, "fits-too")
-        assert running.stop() == 0
-    finally:
-        subprocess.run(["umount", "-l", small])
+    yield small
+    subprocess.run(["umount", "-l", small])
+
+
+@pytest.fixture
+def on_small_disk(small_disk):
+    running = Server(data=small_disk / "data")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def test_disk_full_at_deploy_is_said_and_passes(on_small_disk):
+    client = on_small_disk.client()
+    create(client, "fits")
+    # 20 MB do not even fit while they arrive; 4 MB arrive (5.6 MB of text) and do not fit beside that twice more.
+    for padding, status, words in ((20 << 20, 507, "no room"), (4 << 20, 500, "No space left")):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            create(client, "big", zipped(padding=padding), wait=False)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status and words in str(caught.value)
+    assert json.loads(invoke(client, "fits", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+    create(client, "fits-too")
+    assert on_small_disk.stop() == 0
+
+
+def fill(disk):
+    """Somebody else takes all the room there is, to the last page."""
+    with open(disk / "filler", "ab", buffering=0) as filler:
+        for step in (1 << 20, 4096):
+            while os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize >= step:
+                filler.write(bytes(step))
+    assert os.statvfs(disk).f_bavail == 0
+
+
+def free(disk):
+    return os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize
+
+
+def deploy_of(running, name, padding):
+    package = running.scratch / "package.zip"
+    package.write_bytes(zipped(padding=padding))
+    return running.run("deploy", package, "--name", name, check=False)
+
+
+def test_functions_are_removed_from_a_full_disk_and_their_room_comes_back(on_small_disk, small_disk):
+    running, client = on_small_disk, on_small_disk.client()
+    package = zipped()
+    create(client, "small", package)
+    create(client, "same-as-small", package)
+    assert deploy_of(running, "big", 2 << 20).returncode == 0
+    fill(small_disk)
+    refused = deploy_of(running, "more", 1000)
+    assert refused.returncode == 1 and b"No space left" in refused.stderr, refused.stderr
+    running.run("rm", "small")
+    running.run("rm", "big")
+    assert set(running.rows()) == {"same-as-small"}
+    assert free(small_disk) >= 2 << 20, "the package of what was removed is still there"
+    assert json.loads(invoke(client, "same-as-small", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+    assert deploy_of(running, "next", 700_000).returncode == 0
+
+
+def test_a_server_starts_on_a_full_disk_and_removes(on_small_disk, small_disk):
+    running = on_small_disk
+    assert deploy_of(running, "big", 2 << 20).returncode == 0
+    create(running.client(), "small")
+    for end in (running.stop, running.kill):
+        fill(small_disk)
+        end()
+        fill(small_disk)
+        running.start()
+        fill(small_disk)
+    running.run("rm", "big")
+    assert free(small_disk) >= 2 << 20 and set(running.rows()) == {"small"}
+    assert json.loads(invoke(running.client(), "small", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+    assert deploy_of(running, "big", 700_000).returncode == 0
 
 
 def test_lost_and_damaged_images_are_built_again(own):

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "deploy.h"
-#include "internal.h"
+#include "garbage.h"
 #include "package.h"
 
 enum { ENVIRONMENT_BYTES = 4096, MAX_TAGS = 50 };
@@ -270,7 +270,7 @@ done:
 typedef struct deletion {
   mf_lambda *lambda;
   mf_reply *reply;
-  int64_t reserved;
+  json_t *row;
   size_t key_len;
   char key[];
 } deletion;
@@ -282,10 +282,13 @@ static void deleted(void *context, const mf_error *err) {
     mf_reply_error(d->reply, err);
   } else {
     int64_t *sum = mf_reserved_in(d->lambda, key);
-    if (sum) *sum -= d->reserved;
+    if (sum) *sum -= json_integer_value(json_object_get(d->row, "reserved"));
     d->lambda->env.forget(d->lambda->env.context, key);
+    mf_garbage_add_row(d->lambda, d->row);
+    mf_garbage_sweep(d->lambda);
     mf_reply_json(d->reply, 204, NULL);
   }
+  json_decref(d->row);
   free(d);
 }
 
@@ -307,8 +310,7 @@ void mf_handle_DeleteFunction(mf_operation_call *call) {
   mf_reply *reply = mf_reply_defer(call->http);
   deletion *d = reply ? malloc(sizeof *d + call->key.len) : NULL;
   if (d) {
-    *d = (deletion){.lambda = call->lambda, .reply = reply, .key_len = call->key.len,
-                    .reserved = json_integer_value(json_object_get(row, "reserved"))};
+    *d = (deletion){.lambda = call->lambda, .reply = reply, .row = json_incref(row), .key_len = call->key.len};
     memcpy(d->key, call->key.data, call->key.len);
     if (!mf_row_delete(&call->lambda->functions, call->key, deleted, d, &err)) deleted(d, &err);
   } else if (reply) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "deploy.h"
+#include "garbage.h"
 #include "package.h"
 
 enum { NAME_LENGTH = 64 };
@@ -43,6 +44,7 @@ static void created(void *context, const mf_error *err) {
   mf_code_change *change = context;
   mf_str key = mf_str_from(change->put->key);
   if (err) {
+    mf_garbage_add(change->put->lambda, &change->put->id);
     mf_reply_error(change->put->reply, err);
     json_decref(change->answer);
   } else {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "garbage.h"
 #include "memory.h"
 
 enum { DEFAULT_MEMORY = 128, MAX_MEMORY = 10240, DEFAULT_TIMEOUT = 3, REASON_BYTES = 1000 };
@@ -217,8 +218,10 @@ static void compiled(void *data, const mf_lambda_compiled *result) {
   mf_error err;
   mf_json_begin();
   if (c->rebuild) c->lambda->rebuilding--;
+  c->lambda->compiling--;
   if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) saved(c->lambda, &err);
   if (row && is_still_wanted(c, row)) apply(c, row, result);
+  else if (result->ok) mf_garbage_add(c->lambda, &result->image);
   json_decref(row);
   free(c);
 }
@@ -231,6 +234,7 @@ static void start(mf_lambda *lambda, mf_str key, const mf_blob_id *package, bool
     *c = (compilation){.lambda = lambda, .package = *package, .rebuild = rebuild, .key_len = key.len};
     memcpy(c->key, key.data, key.len);
     if (rebuild) lambda->rebuilding++;
+    lambda->compiling++;
     ok = lambda->env.compile(lambda->env.context, package, compiled, c, &err);
     if (!ok) {
       const mf_lambda_compiled failed = {.reason = err.message, .reason_code = "InternalError"};

@@ -43,12 +43,19 @@ static void take_out(mf_lambda_cache *functions, mf_lambda_entry *f) {
 static void remove_function(mf_lambda_cache *functions, mf_lambda_entry *f) {
   take_out(functions, f);
   f->deleted = true;
+  functions->leaving += f->in_flight;
   if (!is_pinned(f)) free_function(f);
 }
 
 void mf_lambda_entry_unpin(mf_lambda_cache *functions, mf_lambda_entry *f) {
   (void)functions;
   if (f->deleted && !is_pinned(f)) free_function(f);
+}
+
+void mf_lambda_entry_answered(mf_lambda_cache *functions, mf_lambda_entry *f) {
+  f->in_flight--;
+  if (f->deleted) functions->leaving--;
+  mf_lambda_entry_unpin(functions, f);
 }
 
 static void evict(mf_lambda_cache *functions) {

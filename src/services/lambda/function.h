@@ -37,6 +37,7 @@ typedef struct mf_lambda_cache {
   mf_lambda_entry *buckets[MF_LAMBDA_BUCKETS];
   mf_lambda_entry *newest, *oldest, *dirty;
   uint32_t count;
+  uint32_t leaving;           // calls in flight of functions that are deleted
   const char *built;          // functions whose image was built by another version are stale
 } mf_lambda_cache;
 
@@ -48,7 +49,8 @@ static inline mf_str mf_lambda_name_of(mf_str key) {  // "region/name" -> name
 // The function, from the cache or the store. *function NULL: there is none.
 bool mf_lambda_entry_find(mf_lambda_cache *functions, mf_str key, mf_lambda_entry **function, mf_error *err) MF_MUST_CHECK;
 mf_lambda_entry *mf_lambda_entry_peek(mf_lambda_cache *functions, mf_str key);  // in the cache only; NULL: not there
-void mf_lambda_entry_unpin(mf_lambda_cache *functions, mf_lambda_entry *function);  // after in_flight or waiters went down
+void mf_lambda_entry_unpin(mf_lambda_cache *functions, mf_lambda_entry *function);  // after waiters went down
+void mf_lambda_entry_answered(mf_lambda_cache *functions, mf_lambda_entry *function);  // one call less in flight
 void mf_lambda_entry_touch_counters(mf_lambda_cache *functions, mf_lambda_entry *function);
 void mf_lambda_cache_flush(mf_lambda_cache *functions);    // writes the counters that changed
 void mf_lambda_cache_deinit(mf_lambda_cache *functions);

@@ -60,6 +60,9 @@ struct mf_lambda {
   uint32_t n_regions;
   bool unfinished;                     // a deployment could not go on for lack of memory or disk: looked for again soon
   uint32_t rebuilding;                 // background compilations of stale images under way
+  uint32_t compiling, storing;         // all compilations, and packages on their way into the store
+  struct mf_garbage *garbage;          // blobs that may be in nobody's use (garbage.h)
+  uint32_t n_garbage, garbage_capacity;
   mf_timer flush;
   uint8_t download_key[MF_SHA256_BYTES];
 };

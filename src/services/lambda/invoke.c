@@ -104,8 +104,7 @@ static void done(mf_lambda_call *call) {
     finish(i);
   }
   lambda->env.release(lambda->env.context, call);
-  function->in_flight--;
-  mf_lambda_entry_unpin(&lambda->functions, function);
+  mf_lambda_entry_answered(&lambda->functions, function);
   if (!i->http) give_back(i);  // else when its request ends
 }
 

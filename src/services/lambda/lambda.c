@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "deploy.h"
-#include "internal.h"
+#include "garbage.h"
 #include "memory.h"
 
 #define FLUSH_EVERY_NS (5 * MF_NS_PER_S)
@@ -18,6 +18,7 @@ static void on_flush(mf_timer *timer) {
   const bool unfinished = lambda->unfinished;
   if (!mf_loop_timer_set(lambda->env.loop, timer, mf_now_ns() + FLUSH_EVERY_NS, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
   mf_lambda_cache_flush(&lambda->functions);
+  mf_garbage_sweep(lambda);
   lambda->unfinished = false;
   if (unfinished && !go_on_with_all(lambda, false, &err)) mf_deploy_try_again(lambda);
 }
@@ -54,6 +55,7 @@ void mf_lambda_destroy(mf_lambda *lambda) {
   mf_lambda_cache_deinit(&lambda->functions);
   mf_invocations_free(lambda);
   mf_name_patterns_deinit(&lambda->patterns);
+  free(lambda->garbage);
   free(lambda->contexts);
   free(lambda);
 }

@@ -21,6 +21,7 @@ static uint64_t zipped_limit(const mf_lambda *lambda) {
 
 void mf_package_free(mf_package_put *put) {
   if (!put) return;
+  put->lambda->storing--;
   json_decref(put->body);
   mf_upload_close(&put->upload);
   mf_close(&put->fd);
@@ -59,6 +60,7 @@ static mf_package_put *new_put(mf_lambda *lambda, mf_http_request *http, const c
     return NULL;
   }
   *put = (mf_package_put){.lambda = lambda, .reply = reply, .fd = -1, .key = copy};
+  lambda->storing++;
   return put;
 }
 

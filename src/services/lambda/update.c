@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "deploy.h"
+#include "garbage.h"
 #include "package.h"
 
 mf_code_change *mf_code_change_new(mf_package_put *put, json_t *row, int status, json_t *answer) {
@@ -26,6 +27,7 @@ void mf_code_change_free(mf_code_change *change) {
 static void updated(void *context, const mf_error *err) {
   mf_code_change *change = context;
   if (err) {
+    mf_garbage_add(change->put->lambda, &change->put->id);
     mf_reply_error(change->put->reply, err);
     json_decref(change->answer);
   } else {
