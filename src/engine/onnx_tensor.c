@@ -77,7 +77,8 @@ static bool external_bytes(mf_onnx_reader *reader, const Onnx__TensorProto *prot
   if (!location_is_inside(location))
     return mf_fail(err, MF_InvalidModel, "external data '%.*s' is outside the package", MF_STR_ARG(location));
   if (!reader->external_data)
-    return mf_fail(err, MF_InvalidModel, "its data are in the file '%.*s', which is not here", MF_STR_ARG(location));
+    return mf_fail(err, MF_InvalidModel, "its data are in the file '%.*s', which did not come with the model: deploy the folder that holds both",
+                   MF_STR_ARG(location));
   mf_slice file;
   if (!reader->external_data(reader->context, location, &file, err)) return mf_wrap(err, "external data '%.*s'", MF_STR_ARG(location));
   if (length != bytes) return wrong_size(out, length, "bytes", err);

@@ -190,7 +190,7 @@ static bool external_data(void *context, mf_str location, mf_slice *bytes, mf_er
     return mf_wrap(err, "external data");
   const mf_archive_entry *entry = mf_archive_find(&p->archive, path);
   if (!entry)
-    return mf_fail(err, MF_InvalidPackage, "external data '%.*s' is not in the package",
+    return mf_fail(err, MF_InvalidPackage, "external data '%.*s' is not in the package: the zip must hold it too, beside the model",
                    (int)MF_MIN(path.len, (size_t)200), path.data);
   return mf_archive_read(&p->archive, entry, bytes, err);
 }

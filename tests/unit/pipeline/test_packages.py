@@ -72,7 +72,8 @@ def external_data():
     for location in ["../weights.bin", "/etc/passwd", "../../etc/passwd", "nothing.bin", "m/../../x", "", "a\\b"]:
         package_refused(location, zipped({"m/model.onnx": with_location(location), "x": data}), "external data")
     package_refused("beyond the end", zipped({"model.onnx": with_location("weights.bin"), "weights.bin": data[:100]}), "Invalid")
-    package_refused("bare", with_location("weights.bin"), "weights.bin")
+    package_refused("bare", with_location("model.onnx.data"), "'w'", "model.onnx.data", "deploy the folder that holds both")
+    package_refused("left out of the zip", zipped({"m/model.onnx": with_location("weights.bin")}), "m/weights.bin", "the zip must hold it too")
 
 
 def raw_zip(entries):
