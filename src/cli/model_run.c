@@ -36,13 +36,21 @@ typedef struct result_header {
 } result_header;
 
 // ---- inside the sandbox ----
+// Whatever is wrong with a file that the user gave is about this file and never about the model.
+static bool read_given(const given_input *given, const mf_signature_entry *entry, mf_arena *arena, mf_tensor *tensor, mf_error *err) {
+  char text[MODEL_RANK_TEXT];
+  if (model_read_tensor(given->bytes, arena, tensor, err)) return true;
+  if (err->code != MF_OutOfMemory) err->code = MF_InvalidInput;
+  return mf_wrap(err, "input '%.*s' takes %s; '%s' cannot be read", MF_STR_ARG(given->name), model_describe(entry, text, sizeof text),
+                 given->path);
+}
+
 static bool set_given(model_run *run, const given_input *given, bool *set, mf_arena *arena, mf_error *err) {
   mf_tensor tensor;
   for (uint32_t i = 0; i < mf_image_n_inputs(run->image); i++) {
     if (!mf_str_equal(mf_image_input(run->image, i)->name, given->name)) continue;
     set[i] = true;
-    return (model_read_tensor(given->bytes, arena, &tensor, err) || mf_wrap(err, "'%s'", given->path)) &&
-           model_set_input(run, i, &tensor, err);
+    return read_given(given, mf_image_input(run->image, i), arena, &tensor, err) && model_set_input(run, i, &tensor, err);
   }
   return mf_fail(err, MF_InvalidInput, "the model has no input '%.*s'; `mayfly inspect` shows what it has", MF_STR_ARG(given->name));
 }

@@ -28,17 +28,25 @@ static const char *after_key(const char *header, const char *key) {
 }
 
 static bool npy_shape(const char *text, mf_tensor *out, mf_error *err) {
-  if (!text || *text++ != '(') return mf_fail(err, MF_InvalidInput, "the .npy file has no shape");
+  if (!text || *text++ != '(') return mf_fail(err, MF_InvalidInput, "its header has no shape");
   for (;;) {
     while (*text == ' ' || *text == ',') text++;
     if (*text == ')') return true;
     char *end;
     long long dim = strtoll(text, &end, 10);
-    if (end == text || dim < 0) return mf_fail(err, MF_InvalidInput, "the .npy file's shape is wrong");
-    if (out->rank == MF_MAX_RANK) return mf_fail(err, MF_UnsupportedType, "the .npy file has more than %d dimensions", MF_MAX_RANK);
+    if (end == text || dim < 0) return mf_fail(err, MF_InvalidInput, "the shape in its header is no list of numbers");
+    if (out->rank == MF_MAX_RANK) return mf_fail(err, MF_InvalidInput, "it has more than %d dimensions", MF_MAX_RANK);
     out->dims[out->rank++] = dim;
     text = end;
   }
+}
+
+// What a user who has numpy at hand can do about elements that no tensor of ours has ('<c8', '>f4', '<U5', a list of fields).
+static bool fail_type(const char *type, mf_error *err) {
+  const char *end = type && *type == '\'' ? strchr(type + 1, '\'') : NULL;
+  const bool is_short = end && end - type < 20;
+  return mf_fail(err, MF_InvalidInput, "its elements are %.*s, not little-endian numbers or booleans: save array.astype('float32'), say, or strings as a .pb",
+                 is_short ? (int)(end + 1 - type) : 15, is_short ? type : "something else");
 }
 
 static bool npy_header(const char *header, mf_tensor *out, mf_error *err) {
@@ -46,8 +54,9 @@ static bool npy_header(const char *header, mf_tensor *out, mf_error *err) {
   *out = (mf_tensor){0};
   for (size_t i = 0; type && i < MF_COUNT(npy_types); i++)
     if (strncmp(type + 1, npy_types[i].name, 3) == 0 && type[4] == *type) out->type = npy_types[i].type;
-  if (!out->type) return mf_fail(err, MF_UnsupportedType, "element type %.8s of the .npy file is not supported", type ? type : "?");
-  if (!order || strncmp(order, "False", 5) != 0) return mf_fail(err, MF_UnsupportedType, ".npy files in Fortran order are not supported");
+  if (!out->type) return fail_type(type, err);
+  if (!order || strncmp(order, "False", 5) != 0)
+    return mf_fail(err, MF_InvalidInput, "it is in Fortran order: save numpy.ascontiguousarray(array)");
   return npy_shape(after_key(header, "shape"), out, err);
 }
 
@@ -55,14 +64,17 @@ static bool read_npy(mf_slice bytes, mf_arena *arena, mf_tensor *out, mf_error *
   const uint8_t *data = bytes.data;
   bool wide = bytes.len > 12 && data[6] >= 2;  // version 2 and 3: four bytes of length
   size_t start = wide ? 12 : 10, length = 0, size;
-  if (bytes.len < start) return mf_fail(err, MF_InvalidInput, "the .npy file is cut off");
+  if (bytes.len < start) return mf_fail(err, MF_InvalidInput, "it is cut off within its header");
   for (size_t i = start; i-- > 8;) length = length << 8 | data[i];
-  if (length > bytes.len - start) return mf_fail(err, MF_InvalidInput, "the .npy file is cut off");
+  if (length > bytes.len - start) return mf_fail(err, MF_InvalidInput, "it is cut off within its header");
   mf_str header = mf_str_copy(arena, (mf_str){(const char *)data + start, length});
   if (!header.data) return mf_fail(err, MF_OutOfMemory, "no memory for the .npy file");
   if (!npy_header(header.data, out, err)) return false;
   size_t have = bytes.len - start - length;
-  if (!mf_tensor_bytes(out, &size) || size != have) return mf_fail(err, MF_InvalidInput, "the .npy file has %zu bytes of data, its shape does not fit them", have);
+  char text[MODEL_RANK_TEXT];
+  if (!mf_tensor_bytes(out, &size)) return mf_fail(err, MF_InvalidInput, "its dimensions overflow");
+  if (size != have)
+    return mf_fail(err, MF_InvalidInput, "it holds %zu bytes of data, and %s has %zu", have, mf_tensor_describe(out, text, sizeof text), size);
   out->data = mf_arena_alloc_aligned(arena, size ? size : 1, 64);
   if (!out->data) return mf_fail(err, MF_OutOfMemory, "no memory for the .npy file");
   memcpy(out->data, data + start + length, size);
@@ -71,7 +83,11 @@ static bool read_npy(mf_slice bytes, mf_arena *arena, mf_tensor *out, mf_error *
 
 bool model_read_tensor(mf_slice bytes, mf_arena *arena, mf_tensor *out, mf_error *err) {
   if (bytes.len >= sizeof npy_magic && memcmp(bytes.data, npy_magic, sizeof npy_magic) == 0) return read_npy(bytes, arena, out, err);
-  return mf_onnx_read_tensor(bytes, arena, out, err);
+  if (bytes.len >= 2 && memcmp(bytes.data, "PK", 2) == 0)
+    return mf_fail(err, MF_InvalidInput, "it is a zip, a .npz perhaps: save one array with numpy.save");
+  if (bytes.len == 0) return mf_fail(err, MF_InvalidInput, "it is empty; a .npy file or an ONNX tensor (.pb) is expected");
+  if (mf_onnx_read_tensor(bytes, arena, out, err)) return true;
+  return err->code == MF_InvalidModel ? mf_wrap(err, "no .npy file, and read as a .pb") : false;
 }
 
 bool model_write_npy(const mf_tensor *tensor, mf_buf *out, mf_error *err) {

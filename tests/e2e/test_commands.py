@@ -1,4 +1,5 @@
 """Commands that read models without a server: whoever looks at the bytes of a model has gone into the sandbox first."""
+import io
 import re
 import subprocess
 
@@ -35,3 +36,37 @@ def test_a_command_reads_models_in_the_sandbox(model, tmp_path, command):
     inside = re.split(r"^(?:seccomp\(SECCOMP_SET_MODE_FILTER|prctl\(PR_SET_SECCOMP, SECCOMP_MODE_FILTER).*\n", entered[0], flags=re.M)[1]
     assert "exit_group(0)" in inside and not re.search(r"^(open|openat|execve|socket|connect|unlink)\(", inside, re.M)
     assert re.search(r"^wait4\(.*WEXITSTATUS\(s\) == 0", parent, re.M), "the parent waits for what was done there"
+
+
+def saved(array, save=numpy.save, **how):
+    out = io.BytesIO()
+    save(out, array, **how)
+    return out.getvalue()
+
+
+GOOD = saved(numpy.float32([[1, 2, 3, 4]]))
+
+
+@pytest.mark.parametrize("content, words", [
+    pytest.param(saved(numpy.complex64([[1, 2, 3, 4]])), ["'<c8'", "astype('float32')"], id="complex"),
+    pytest.param(saved(numpy.array([[1, 2, 3, 4]], ">f4")), ["'>f4'", "astype('float32')"], id="big-endian"),
+    pytest.param(saved(numpy.array([["a"]])), ["'<U1'", ".pb"], id="text"),
+    pytest.param(saved(numpy.array([(1, 2)], [("a", "f4"), ("b", "f4")])), ["something else", "astype('float32')"], id="records"),
+    pytest.param(saved(numpy.asfortranarray(numpy.zeros((2, 4), numpy.float32))), ["Fortran order", "ascontiguousarray"], id="fortran"),
+    pytest.param(saved(numpy.zeros((1,) * 9, numpy.float32)), ["more than 8 dimensions"], id="nine-dimensions"),
+    pytest.param(saved(numpy.float32([[1, 2, 3, 4]]), numpy.savez), ["zip", "numpy.save"], id="npz"),
+    pytest.param(GOOD[:-3], ["13 bytes", "float32[1,4] has 16"], id="short"),
+    pytest.param(GOOD[:40], ["cut off"], id="cut"),
+    pytest.param(b"", ["empty", ".npy", ".pb"], id="empty"),
+    pytest.param(b"[1, 2, 3, 4]", ["no .npy file"], id="json"),
+    pytest.param(saved(numpy.float64([[1, 2, 3, 4]])), ["float64[1,4], expected float32[1,4]"], id="float64"),
+    pytest.param(saved(numpy.float32([[1, 2, 3]])), ["float32[1,3], expected float32[1,4]"], id="shape"),
+])
+def test_a_wrong_input_file_is_said_with_what_is_expected(model, tmp_path, content, words):
+    path = tmp_path / "given.npy"
+    path.write_bytes(content)
+    done = subprocess.run([MAYFLY, "run", model, "--input", f"x={path}"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stdout == ""
+    for word in [*words, "input 'x'", "float32[1,4]", "inspect"]:
+        assert word in done.stderr, (word, done.stderr)
+    assert "onvert the model" not in done.stderr and "heck the model" not in done.stderr and "xport it" not in done.stderr
