@@ -68,6 +68,8 @@ void cli_answer_free(cli_answer *answer);
 bool cli_answer_is_good(const cli_answer *answer, mf_error *err) MF_MUST_CHECK;
 // The two together, and the JSON of the body in *json (may be NULL).
 bool cli_ask(const cli_server *server, const cli_request *request, json_t **json, mf_error *err) MF_MUST_CHECK;
+// The same for a path that ends in a name (percent-encoded here), without a body.
+bool cli_ask_about(const cli_server *server, const char *method, const char *prefix, const char *name, json_t **json, mf_error *err) MF_MUST_CHECK;
 // Appends text percent-encoded as one path segment.
 void cli_encode(mf_buf *out, const char *text);
 

@@ -55,6 +55,13 @@ static bool wait_until_settled(const cli_server *server, const char *name, json_
   return true;
 }
 
+// A function that never served is of no use to who deployed it: what the API keeps in state Failed is removed again.
+static void take_back(const cli_server *server, const char *name) {
+  mf_error err;
+  if (cli_ask_about(server, "DELETE", "/2015-03-31/functions/", name, NULL, &err)) fprintf(stderr, "  nothing was deployed\n");
+  else fprintf(stderr, "  it is left in state Failed: %s\n  to do: mayfly rm %s\n", err.message, name);
+}
+
 static int report(const json_t *configuration, const char *name, bool as_json) {
   bool failed = strcmp(cli_text(configuration, "State"), "Failed") == 0;
   bool update_failed = strcmp(cli_text(configuration, "LastUpdateStatus"), "Failed") == 0;
@@ -91,10 +98,12 @@ int mf_cli_deploy(int argc, char **argv) {
   json_t *configuration = NULL;
   if (!cli_find_server(&server, &err) || !cli_package_open(argv[1], &package, &err)) return cli_fail(&err);
   if (!name) name = package.name;
-  bool done = upload(&server, &package, name, memory, timeout, &configuration, &err) &&
-              wait_until_settled(&server, name, &configuration, &err);
+  bool done = upload(&server, &package, name, memory, timeout, &configuration, &err);
+  const bool is_new = strcmp(cli_text(configuration, "State"), "Pending") == 0;  // an update leaves the state as it is
+  done = done && wait_until_settled(&server, name, &configuration, &err);
   cli_progress_end();
   int status = done ? report(configuration, name, cli_wants_json(json)) : cli_fail(&err);
+  if (done && is_new && strcmp(cli_text(configuration, "State"), "Failed") == 0) take_back(&server, name);
   json_decref(configuration);
   mf_close(&package.fd);
   return status;

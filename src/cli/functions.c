@@ -4,17 +4,6 @@
 
 #include "client.h"
 
-static bool ask_about(const cli_server *server, const char *method, const char *prefix, const char *name, json_t **json, mf_error *err) {
-  mf_buf path = {0};
-  mf_buf_text(&path, prefix);
-  cli_encode(&path, name);
-  mf_buf_append(&path, "", 1);
-  const cli_request request = {.method = method, .path = path.data};
-  bool done = path.failed ? mf_fail(err, MF_OutOfMemory, "no memory for a request") : cli_ask(server, &request, json, err);
-  mf_buf_deinit(&path);
-  return done;
-}
-
 int mf_cli_ls(int argc, char **argv) {
   static const cli_column columns[] = {
       {"NAME", "name", false},          {"STATE", "state", false},         {"MEMORY MB", "memory_mb", true},
@@ -102,7 +91,7 @@ int mf_cli_describe(int argc, char **argv) {
   if (argc != 2) return cli_usage("describe", "describe takes the NAME of one function");
   mf_error err;
   json_t *json = NULL;
-  if (!cli_find_server(&server, &err) || !ask_about(&server, "GET", "/_mayfly/functions/", argv[1], &json, &err)) return cli_fail(&err);
+  if (!cli_find_server(&server, &err) || !cli_ask_about(&server, "GET", "/_mayfly/functions/", argv[1], &json, &err)) return cli_fail(&err);
   if (cli_wants_json(as_json)) cli_print_json(json);
   else print_description(json);
   json_decref(json);
@@ -115,7 +104,7 @@ int mf_cli_rm(int argc, char **argv) {
   if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
   if (argc != 2) return cli_usage("rm", "rm takes the NAME of one function");
   mf_error err;
-  if (!cli_find_server(&server, &err) || !ask_about(&server, "DELETE", "/2015-03-31/functions/", argv[1], NULL, &err))
+  if (!cli_find_server(&server, &err) || !cli_ask_about(&server, "DELETE", "/2015-03-31/functions/", argv[1], NULL, &err))
     return cli_fail(&err);
   return CLI_OK;
 }

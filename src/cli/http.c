@@ -247,3 +247,14 @@ void cli_encode(mf_buf *out, const char *text) {
     else mf_buf_format(out, "%%%02X", (unsigned char)*text);
   }
 }
+
+bool cli_ask_about(const cli_server *server, const char *method, const char *prefix, const char *name, json_t **json, mf_error *err) {
+  mf_buf path = {0};
+  mf_buf_text(&path, prefix);
+  cli_encode(&path, name);
+  mf_buf_append(&path, "", 1);
+  const cli_request request = {.method = method, .path = path.data};
+  bool done = path.failed ? mf_fail(err, MF_OutOfMemory, "no memory for a request") : cli_ask(server, &request, json, err);
+  mf_buf_deinit(&path);
+  return done;
+}

@@ -37,7 +37,8 @@ static const command commands[] = {
      "  --insecure          plain HTTP on an address that is not loopback\n"},
     {"deploy", mf_cli_deploy, "PATH [--name NAME] [--memory MB] [--timeout SECONDS]", "make or change a function, wait until it serves",
      "PATH is a .onnx file, a .zip, or a folder with a model (and perhaps mayfly.json, config.json, ... beside it).\n"
-     "An existing function goes on answering with its old model until the new one is ready.\n\n"
+     "An existing function goes on answering with its old model until the new one is ready, or if that fails. A new function\n"
+     "that fails is removed again.\n\n"
      "  --name NAME       default: made of the file's or folder's name\n"
      "  --memory MB       default: what the model needs\n"
      "  --timeout SEC     of one invocation\n" JSON_HELP SERVER_HELP},

@@ -1,5 +1,6 @@
 """Commands that read models without a server: whoever looks at the bytes of a model has gone into the sandbox first."""
 import io
+import json
 import re
 import subprocess
 
@@ -7,7 +8,7 @@ import numpy
 import pytest
 from onnx import numpy_helper
 
-from world import MAYFLY, scale_model
+from world import MAYFLY, create, invoke, scale_model, wait_for, wrong_operator_model
 
 
 @pytest.fixture
@@ -70,3 +71,29 @@ def test_a_wrong_input_file_is_said_with_what_is_expected(model, tmp_path, conte
     for word in [*words, "input 'x'", "float32[1,4]", "inspect"]:
         assert word in done.stderr, (word, done.stderr)
     assert "onvert the model" not in done.stderr and "heck the model" not in done.stderr and "xport it" not in done.stderr
+
+
+def test_a_first_deploy_that_fails_leaves_nothing(server, tmp_path):
+    (tmp_path / "wrong.onnx").write_bytes(wrong_operator_model())
+    done = server.run("deploy", tmp_path / "wrong.onnx", "--name", "first", check=False)
+    assert done.returncode == 1 and b"Frobnicate" in done.stderr and b"nothing was deployed" in done.stderr, done.stderr
+    assert "first" not in server.rows()
+
+
+def test_an_update_that_fails_leaves_what_served(server, model, tmp_path):
+    (tmp_path / "wrong.onnx").write_bytes(wrong_operator_model())
+    server.run("deploy", model, "--name", "kept")
+    done = server.run("deploy", tmp_path / "wrong.onnx", "--name", "kept", check=False)
+    assert done.returncode == 1 and b"was not updated, and serves as before" in done.stderr and b"nothing was deployed" not in done.stderr
+    assert server.rows()["kept"]["state"] == "Active"
+    assert json.loads(invoke(server.client(), "kept", {"x": [[1, 2, 3, 4]]})[1]) == {"y": [[2, 4, 6, 8]]}
+
+
+def test_what_the_api_made_and_failed_stays_and_can_be_deployed_over(server, client, model, tmp_path):
+    (tmp_path / "wrong.onnx").write_bytes(wrong_operator_model())
+    create(client, "made-by-api", b"PK\3\4 no zip PK\5\6" + bytes(18), wait=False)
+    wait_for(lambda: server.rows()["made-by-api"]["state"] == "Failed", what="the function to fail")
+    assert server.run("deploy", tmp_path / "wrong.onnx", "--name", "made-by-api", check=False).returncode == 1
+    assert server.rows()["made-by-api"]["state"] == "Failed"
+    server.run("deploy", model, "--name", "made-by-api")
+    assert server.rows()["made-by-api"]["state"] == "Active"

@@ -184,6 +184,15 @@ class Client(unittest.TestCase):
         status, out, err = self.run_mayfly('deploy', self.world.write('a.onnx', b'x'), '--name', 'n')
         self.assertEqual((status, out), (1, b''))
         self.assertIn("node 3 'x' (Foo, domain ai.foo)", err)
+        self.assertIn('nothing was deployed', err)
+        self.assertEqual(self.world.requests[-1][:2], ('DELETE', '/2015-03-31/functions/n'))
+
+    def test_deploy_that_fails_removes_only_what_it_made(self):
+        self.world.states = ['Failed']  # as it was before: no Pending
+        status, _, err = self.run_mayfly('deploy', self.world.write('a.onnx', b'x'), '--name', 'n')
+        self.assertEqual(status, 1)
+        self.assertNotIn('nothing was deployed', err)
+        self.assertEqual([r[0] for r in self.world.requests if r[0] == 'DELETE'], [])
 
     def test_deploy_zips_a_folder_the_same_every_time(self):
         for name in ('b/model.onnx', 'a.txt', '.hidden', 'b/.git/x', 'z.json'):
