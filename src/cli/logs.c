@@ -36,7 +36,11 @@ int mf_cli_logs(int argc, char **argv) {
   mf_error err;
   json_int_t position = 0;
   if (!cli_find_server(&server, &err)) return cli_fail(&err);
-  while (more || follow)
-    if (!next_piece(&server, argv[1], &position, follow && !more ? FOLLOW_MS : 0, &more, &err)) return cli_fail(&err);
+  for (bool found = false; more || follow; found = true) {
+    if (next_piece(&server, argv[1], &position, follow && !more ? FOLLOW_MS : 0, &more, &err)) continue;
+    if (!found || err.code != MF_NotFound) return cli_fail(&err);
+    fprintf(stderr, "mayfly: %s was removed: its log ends here\n", argv[1]);  // all there was has been shown: no failure
+    break;
+  }
   return CLI_OK;
 }

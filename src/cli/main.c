@@ -49,7 +49,7 @@ static const command commands[] = {
      "The payload is the JSON given, a file's bytes (a picture, say) or standard input; without one it is empty. The answer goes\n"
      "to standard output as it came. Exits with 1 when the function failed.\n\n"
      "  --log             the invocation's log lines, on standard error\n" SERVER_HELP},
-    {"logs", mf_cli_logs, "NAME [--follow]", "show a function's log", "  --follow          wait for more, until interrupted\n" SERVER_HELP},
+    {"logs", mf_cli_logs, "NAME [--follow]", "show a function's log", "  --follow          wait for more, until interrupted or the function is removed\n" SERVER_HELP},
     {"env", mf_cli_env, "", "print key, region and endpoint as shell exports",
      "Use:  eval \"$(mayfly env)\"\nAWS clients in that shell then talk to this server.\n\n" SERVER_HELP},
     {"aws", mf_cli_aws, "[--data DIR] [--endpoint URL] ARGS...", "run aws-cli against this server",

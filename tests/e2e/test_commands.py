@@ -97,3 +97,20 @@ def test_what_the_api_made_and_failed_stays_and_can_be_deployed_over(server, cli
     assert server.rows()["made-by-api"]["state"] == "Failed"
     server.run("deploy", model, "--name", "made-by-api")
     assert server.rows()["made-by-api"]["state"] == "Active"
+
+
+def test_logs_that_are_followed_end_when_the_function_is_removed(server, client):
+    create(client, "followed")
+    invoke(client, "followed", {"x": [[1, 2, 3, 4]]})
+    following = subprocess.Popen([MAYFLY, "logs", "followed", "--follow", "--data", server.data], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                 text=True)
+    try:
+        for word in ("START", "END", "REPORT"):
+            assert word in following.stdout.readline()
+        server.run("rm", "followed")
+        out, err = following.communicate(timeout=10)  # the server would have answered with nothing new after 20 s
+    finally:
+        following.kill()
+    assert (following.returncode, out) == (0, "") and "followed was removed: its log ends here" in err
+    gone = server.run("logs", "never-there", check=False)
+    assert gone.returncode == 1 and b"Function not found" in gone.stderr

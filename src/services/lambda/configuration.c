@@ -286,6 +286,7 @@ static void deleted(void *context, const mf_error *err) {
     d->lambda->env.forget(d->lambda->env.context, key);
     mf_garbage_add_row(d->lambda, d->row);
     mf_garbage_sweep(d->lambda);
+    mf_log_waits_wake(d->lambda, key);  // there is nothing more to wait for
     mf_reply_json(d->reply, 204, NULL);
   }
   json_decref(d->row);
