@@ -229,9 +229,10 @@ static bool visit(mf_edit *e, mf_node *node) {
 
 bool mf_pass_activations(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
+  mf_edit e;
+  if (!mf_edit_open(&e, graph, err)) return false;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    mf_edit e;
-    if (!mf_edit_begin(&e, graph, b, err)) return false;
+    if (!mf_edit_begin(&e, b)) return false;
     for (uint32_t i = 0; i < e.n_old; i++)
       if (!visit(&e, e.old[i])) return false;
     mf_edit_end(&e);

@@ -13,35 +13,65 @@ static bool grow_values(mf_edit *e) {
   return true;
 }
 
-static void count_uses(mf_edit *e, uint32_t number) {
-  const mf_body *body = e->graph->bodies[number];
-  bool elsewhere = number != e->number;
-  for (uint32_t i = 0; i < body->n_nodes; i++) {
-    mf_node *node = body->nodes[i];
-    for (uint32_t k = 0; k < node->n_inputs; k++) {
-      if (node->inputs[k] == MF_NO_VALUE) continue;
-      e->values[node->inputs[k]].uses++;
-      e->values[node->inputs[k]].captured |= elsewhere;
-    }
-    for (uint32_t k = 0; k < node->n_outputs && !elsewhere; k++)
-      if (node->outputs[k] != MF_NO_VALUE) e->values[node->outputs[k]].producer = node;
-  }
-  for (uint32_t i = 0; i < body->n_outputs; i++) {
-    e->values[body->outputs[i]].uses++;
-    e->values[body->outputs[i]].captured = true;
-  }
+static void count_uses(mf_edit *e, const mf_body *body) {
+  for (uint32_t i = 0; i < body->n_nodes; i++)
+    for (uint32_t k = 0; k < body->nodes[i]->n_inputs; k++)
+      if (body->nodes[i]->inputs[k] != MF_NO_VALUE) e->values[body->nodes[i]->inputs[k]].uses++;
 }
 
-bool mf_edit_begin(mf_edit *e, mf_graph *graph, uint32_t number, mf_error *err) {
-  *e = (mf_edit){.graph = graph, .number = number, .body = graph->bodies[number], .err = err};
+bool mf_edit_open(mf_edit *e, mf_graph *graph, mf_error *err) {
+  *e = (mf_edit){.graph = graph, .err = err};
   if (!grow_values(e)) return false;
-  for (uint32_t b = 0; b < graph->n_bodies; b++) count_uses(e, b);
-  e->old = e->body->nodes;
-  e->n_old = e->body->n_nodes;
-  e->body->n_nodes = 0;
-  e->body->nodes_capacity = e->n_old * 2 + 16;
-  e->body->nodes = MF_NEW_ARRAY(graph->arena, mf_node *, e->body->nodes_capacity);
-  return e->body->nodes ? true : mf_out_of_arena(err);
+  for (uint32_t b = 0; b < graph->n_bodies; b++) {
+    const mf_body *body = graph->bodies[b];
+    count_uses(e, body);
+    for (uint32_t i = 0; i < body->n_outputs; i++) {
+      e->values[body->outputs[i]].uses++;
+      e->values[body->outputs[i]].output = true;
+    }
+  }
+  return true;
+}
+
+static bool touch(mf_edit *e, mf_value_id id) {
+  if (e->n_touched == e->touched_capacity) {
+    const uint32_t capacity = e->touched_capacity * 2 + 64;
+    mf_value_id *bigger = MF_NEW_ARRAY(e->graph->arena, mf_value_id, capacity);
+    if (!bigger) return mf_out_of_arena(e->err);
+    if (e->n_touched) memcpy(bigger, e->touched, e->n_touched * sizeof *bigger);
+    e->touched = bigger;
+    e->touched_capacity = capacity;
+  }
+  e->touched[e->n_touched++] = id;
+  return true;
+}
+
+// The node belongs to the body that is edited.
+static bool own(mf_edit *e, mf_node *node, bool is_new) {
+  for (uint32_t i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i] == MF_NO_VALUE) continue;
+    if (!touch(e, node->inputs[i])) return false;
+    e->values[node->inputs[i]].own_uses++;
+    e->values[node->inputs[i]].uses += is_new;
+  }
+  for (uint32_t i = 0; i < node->n_outputs; i++) {
+    if (node->outputs[i] == MF_NO_VALUE) continue;
+    if (!touch(e, node->outputs[i])) return false;
+    e->values[node->outputs[i]].producer = node;
+  }
+  return true;
+}
+
+bool mf_edit_begin(mf_edit *e, uint32_t number) {
+  mf_body *body = e->body = e->graph->bodies[number];
+  e->old = body->nodes;
+  e->n_old = body->n_nodes;
+  for (uint32_t i = 0; i < e->n_old; i++)
+    if (!own(e, e->old[i], false)) return false;
+  body->n_nodes = 0;
+  body->nodes_capacity = e->n_old * 2 + 16;
+  body->nodes = MF_NEW_ARRAY(e->graph->arena, mf_node *, body->nodes_capacity);
+  return body->nodes ? true : mf_out_of_arena(e->err);
 }
 
 bool mf_edit_keep(mf_edit *e, mf_node *node) {
@@ -62,6 +92,13 @@ void mf_edit_end(mf_edit *e) {
   for (uint32_t i = 0; i < e->body->n_nodes; i++)
     if (!e->body->nodes[i]->dead) e->body->nodes[kept++] = e->body->nodes[i];
   e->body->n_nodes = kept;
+  // What the body uses is counted anew, for it may not be what was added and killed (nodes were dropped or changed in place).
+  for (uint32_t i = 0; i < e->n_touched; i++) {
+    mf_edit_value *value = &e->values[e->touched[i]];
+    *value = (mf_edit_value){.uses = value->uses - value->own_uses, .output = value->output};
+  }
+  e->n_touched = 0;
+  count_uses(e, e->body);
 }
 
 bool mf_edit_value_like(mf_edit *e, const mf_tensor *like, mf_value_id *id) {
@@ -88,15 +125,6 @@ bool mf_edit_ints(mf_edit *e, const int64_t *values, uint32_t n, mf_value_id *id
   return true;
 }
 
-static mf_node *added(mf_edit *e) {
-  mf_node *node = e->body->nodes[e->body->n_nodes - 1];
-  for (uint32_t i = 0; i < node->n_inputs; i++)
-    if (node->inputs[i] != MF_NO_VALUE) e->values[node->inputs[i]].uses++;
-  for (uint32_t i = 0; i < node->n_outputs; i++)
-    if (node->outputs[i] != MF_NO_VALUE) e->values[node->outputs[i]].producer = node;
-  return node;
-}
-
 // mf_graph_add_node would demand required attributes at once; passes set them one by one
 // afterwards.
 static mf_node *add(mf_edit *e, const mf_operator *op, int64_t opset, mf_str name,
@@ -115,7 +143,7 @@ static mf_node *add(mf_edit *e, const mf_operator *op, int64_t opset, mf_str nam
   memcpy(node->outputs, outputs, n_outputs * sizeof *outputs);
   for (uint32_t i = 0; i < op->n_attributes; i++)
     node->attributes[i] = attributes ? attributes[i] : op->attributes[i].fallback;
-  return mf_edit_keep(e, node) ? added(e) : NULL;
+  return mf_edit_keep(e, node) && own(e, node, true) ? node : NULL;
 }
 
 mf_node *mf_edit_add(mf_edit *e, const char *domain, const char *op, int64_t opset, mf_str name,
@@ -139,8 +167,11 @@ mf_node *mf_edit_copy(mf_edit *e, const mf_node *node, const mf_value_id *inputs
 void mf_edit_kill(mf_edit *e, mf_node *node) {
   if (node->dead) return;
   node->dead = true;
-  for (uint32_t i = 0; i < node->n_inputs; i++)
-    if (node->inputs[i] != MF_NO_VALUE) e->values[node->inputs[i]].uses--;
+  for (uint32_t i = 0; i < node->n_inputs; i++) {
+    if (node->inputs[i] == MF_NO_VALUE) continue;
+    e->values[node->inputs[i]].uses--;
+    e->values[node->inputs[i]].own_uses--;
+  }
 }
 
 // ---- looking ----
@@ -157,7 +188,7 @@ mf_node *mf_edit_producer(const mf_edit *e, mf_value_id id, const char *domain, 
 
 mf_node *mf_edit_sole(const mf_edit *e, mf_value_id id, const char *domain, const char *op) {
   mf_node *node = mf_edit_producer(e, id, domain, op);
-  return node && e->values[id].uses == 1 && !e->values[id].captured ? node : NULL;
+  return node && e->values[id].uses == 1 && !mf_edit_captured(e, id) ? node : NULL;
 }
 
 mf_attribute *mf_edit_attribute(const mf_node *node, const char *name) {

@@ -3,9 +3,12 @@
 // one are dropped. Producers and numbers of uses are at hand.
 //
 //   mf_edit e;
-//   for each body: mf_edit_begin(&e, graph, body, err)
-//   for (i < e.n_old) { if (is what I replace) mf_edit_add(...) else mf_edit_keep(&e, e.old[i]) }
-//   mf_edit_end(&e)
+//   mf_edit_open(&e, graph, err)
+//   for each body: mf_edit_begin(&e, body)
+//     for (i < e.n_old) { if (is what I replace) mf_edit_add(...) else mf_edit_keep(&e, e.old[i]) }
+//     mf_edit_end(&e)
+//
+// A body costs what is in it, however many values and other bodies the model has.
 #ifndef MF_ENGINE_PASSES_EDIT_H
 #define MF_ENGINE_PASSES_EDIT_H
 
@@ -15,21 +18,24 @@
 typedef struct mf_edit_value {
   mf_node *producer;  // in this body; NULL: an input, a constant, or made elsewhere
   uint32_t uses;      // as inputs in all bodies, and as bodies' outputs
-  bool captured;      // used by another body than this one, or an output of this one
+  uint32_t own_uses;  // of these, as inputs in this body
+  bool output;        // of a body
 } mf_edit_value;
 
 typedef struct mf_edit {
   mf_graph *graph;
-  uint32_t number;
   mf_body *body;
   mf_node **old;  // the nodes there were
   uint32_t n_old;
   mf_edit_value *values;
   uint32_t values_capacity;
+  mf_value_id *touched;  // inputs and outputs of this body's nodes; some several times
+  uint32_t n_touched, touched_capacity;
   mf_error *err;  // of the failing call; every function that returns false or NULL has filled it
 } mf_edit;
 
-bool mf_edit_begin(mf_edit *e, mf_graph *graph, uint32_t body, mf_error *err) MF_MUST_CHECK;
+bool mf_edit_open(mf_edit *e, mf_graph *graph, mf_error *err) MF_MUST_CHECK;
+bool mf_edit_begin(mf_edit *e, uint32_t body) MF_MUST_CHECK;
 bool mf_edit_keep(mf_edit *e, mf_node *node) MF_MUST_CHECK;
 // Drops nodes that were marked dead after they had been kept.
 void mf_edit_end(mf_edit *e);
@@ -54,6 +60,10 @@ void mf_edit_kill(mf_edit *e, mf_node *node);  // marks it dead and takes back i
 // ---- looking ----
 static inline mf_tensor *mf_edit_tensor(const mf_edit *e, mf_value_id id) {
   return &e->graph->values[id].tensor;
+}
+// Used by another body than this one, or an output of a body.
+static inline bool mf_edit_captured(const mf_edit *e, mf_value_id id) {
+  return e->values[id].uses != e->values[id].own_uses;
 }
 static inline mf_value_id mf_edit_input(const mf_node *node, uint32_t at) {
   return at < node->n_inputs ? node->inputs[at] : MF_NO_VALUE;

@@ -274,9 +274,10 @@ static bool classifier(mf_edit *e, mf_node *node) {
 
 bool mf_pass_forest(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
+  mf_edit e;
+  if (!mf_edit_open(&e, graph, err)) return false;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    mf_edit e;
-    if (!mf_edit_begin(&e, graph, b, err)) return false;
+    if (!mf_edit_begin(&e, b)) return false;
     for (uint32_t i = 0; i < e.n_old; i++) {
       mf_node *node = e.old[i];
       bool done = mf_edit_is(node, "ai.onnx.ml", "TreeEnsembleRegressor") ? regressor(&e, node)

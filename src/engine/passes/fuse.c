@@ -97,10 +97,11 @@ static bool visit(mf_edit *e, mf_symbols *symbols, mf_node *node) {
 
 bool mf_pass_fuse(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
+  mf_edit e;
+  mf_symbols symbols;
+  if (!mf_edit_open(&e, graph, err) || !mf_symbols_init(&symbols, &e)) return false;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    mf_edit e;
-    mf_symbols symbols;
-    if (!mf_edit_begin(&e, graph, b, err) || !mf_symbols_init(&symbols, &e)) return false;
+    if (!mf_edit_begin(&e, b)) return false;
     for (uint32_t i = 0; i < e.n_old; i++) {
       mf_node *node = e.old[i];
       mf_symbols_visit(&symbols, &e, node);

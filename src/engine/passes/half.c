@@ -102,7 +102,7 @@ static bool widen(half_pass *h, mf_node *node) {
   if (!mf_edit_copy(&h->e, node, inputs, outputs)) return false;
   mf_edit_kill(&h->e, node);
   for (uint32_t i = 0; i < node->n_outputs; i++)
-    if (node->outputs[i] != MF_NO_VALUE && h->e.values[node->outputs[i]].captured &&
+    if (node->outputs[i] != MF_NO_VALUE && mf_edit_captured(&h->e, node->outputs[i]) &&
         !materialise(h, node->outputs[i]))
       return false;
   return true;
@@ -124,13 +124,23 @@ static bool visit(half_pass *h, mf_node *node) {
   return mf_edit_keep(&h->e, node);
 }
 
+// A twin is of use in the body that made it only.
+static void forget_twins(half_pass *h) {
+  for (uint32_t i = 0; i < h->e.n_touched; i++) {
+    h->twins[h->e.touched[i]] = MF_NO_VALUE;
+    h->pending[h->e.touched[i]] = false;
+  }
+}
+
 bool mf_pass_half(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
+  half_pass h = {0};
+  if (!mf_edit_open(&h.e, graph, err) || !grow_twins(&h)) return false;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    half_pass h = {0};
-    if (!mf_edit_begin(&h.e, graph, b, err) || !grow_twins(&h)) return false;
+    if (!mf_edit_begin(&h.e, b)) return false;
     for (uint32_t i = 0; i < h.e.n_old; i++)
       if (!visit(&h, h.e.old[i])) return false;
+    forget_twins(&h);
     mf_edit_end(&h.e);
   }
   return true;

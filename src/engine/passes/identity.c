@@ -26,9 +26,9 @@ static mf_value_id same_as(const mf_edit *e, const mf_node *node) {
   return MF_NO_VALUE;
 }
 
+// One step suffices: who comes first is resolved before it is entered.
 static mf_value_id resolve(const mf_value_id *same, mf_value_id id) {
-  while (id != MF_NO_VALUE && same[id] != MF_NO_VALUE) id = same[id];
-  return id;
+  return id == MF_NO_VALUE || same[id] == MF_NO_VALUE ? id : same[id];
 }
 
 static void rename_inputs(mf_graph *graph, const mf_value_id *same) {
@@ -40,26 +40,20 @@ static void rename_inputs(mf_graph *graph, const mf_value_id *same) {
     }
 }
 
-static bool is_output(const mf_graph *graph, mf_value_id id) {
-  for (uint32_t b = 0; b < graph->n_bodies; b++)
-    for (uint32_t i = 0; i < graph->bodies[b]->n_outputs; i++)
-      if (graph->bodies[b]->outputs[i] == id) return true;
-  return false;
-}
-
 bool mf_pass_identity(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
   mf_value_id *same = MF_NEW_ARRAY(graph->arena, mf_value_id, graph->n_values + 1);
   if (!same) return mf_out_of_arena(err);
   for (uint32_t v = 0; v < graph->n_values; v++) same[v] = MF_NO_VALUE;
+  mf_edit e;
+  if (!mf_edit_open(&e, graph, err)) return false;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    mf_edit e;
-    if (!mf_edit_begin(&e, graph, b, err)) return false;
+    if (!mf_edit_begin(&e, b)) return false;
     for (uint32_t i = 0; i < e.n_old; i++) {
       mf_node *node = e.old[i];
       mf_value_id x = same_as(&e, node);
-      if (x != MF_NO_VALUE && !is_output(graph, node->outputs[0]))
-        same[node->outputs[0]] = x;
+      if (x != MF_NO_VALUE && !e.values[node->outputs[0]].output)
+        same[node->outputs[0]] = resolve(same, x);
       else if (!mf_edit_keep(&e, node))
         return false;
     }

@@ -255,19 +255,30 @@ static bool visit(mf_layout_pass *l, mf_node *node) {
   if (!done) return mf_layout_keep(l, node);
   mf_edit_kill(&l->e, node);
   for (uint32_t i = 0; i < node->n_outputs; i++)  // others see it: it cannot wait
-    if (node->outputs[i] != MF_NO_VALUE && l->e.values[node->outputs[i]].captured &&
+    if (node->outputs[i] != MF_NO_VALUE && mf_edit_captured(&l->e, node->outputs[i]) &&
         !materialise(l, node->outputs[i]))
       return false;
   return true;
 }
 
+// A twin is of use in the body that made it only. (The shapes of as_reshape may lie beyond the list.)
+static void forget_twins(mf_layout_pass *l) {
+  for (uint32_t i = 0; i < l->e.n_touched; i++) {
+    if (l->e.touched[i] >= l->capacity) continue;
+    l->twins[l->e.touched[i]] = MF_NO_VALUE;
+    l->pending[l->e.touched[i]] = false;
+  }
+}
+
 bool mf_pass_layout(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   (void)options;
+  mf_layout_pass l = {0};
+  if (!mf_edit_open(&l.e, graph, err) || !grow_twins(&l)) return false;
   for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    mf_layout_pass l = {0};
-    if (!mf_edit_begin(&l.e, graph, b, err) || !grow_twins(&l)) return false;
+    if (!mf_edit_begin(&l.e, b)) return false;
     for (uint32_t i = 0; i < l.e.n_old; i++)
       if (!visit(&l, l.e.old[i])) return false;
+    forget_twins(&l);
     mf_edit_end(&l.e);
   }
   return true;
