@@ -48,6 +48,19 @@ bool mf_fail_errno(mf_error *err, const char *format, ...) {
   return false;
 }
 
+// What does not fit goes from the middle: the outermost place and the reason, which stands last, are what a reader needs.
+static void append_inner(mf_error *err, const char *inner) {
+  static const char between[] = ": ", cut[] = ": ... ";
+  const size_t used = strlen(err->message), len = strlen(inner), room = sizeof err->message - used;
+  if (len + sizeof between <= room) {
+    snprintf(err->message + used, room, "%s%s", between, inner);
+  } else if (room > sizeof cut) {
+    const char *tail = inner + len - (room - sizeof cut);
+    while (((unsigned char)*tail & 0xc0) == 0x80) tail++;  // within a character of UTF-8
+    snprintf(err->message + used, room, "%s%s", cut, tail);
+  }
+}
+
 bool mf_wrap(mf_error *err, const char *format, ...) {
   char inner[sizeof err->message];
   memcpy(inner, err->message, sizeof inner);
@@ -55,9 +68,7 @@ bool mf_wrap(mf_error *err, const char *format, ...) {
   va_start(args, format);
   vsnprintf(err->message, sizeof err->message, format, args);
   va_end(args);
-  size_t used = strlen(err->message);
-  if (used + 3 < sizeof err->message)
-    snprintf(err->message + used, sizeof err->message - used, ": %.*s", (int)(sizeof inner - used - 3), inner);
+  append_inner(err, inner);
   return false;
 }
 
