@@ -9,6 +9,7 @@
 typedef struct mf_inference {
   mf_graph *graph;
   size_t fold_limit_bytes, folded_bytes;
+  uint64_t steps_left;  // nodes that may still be looked at
   uint32_t depth;
   mf_error *err;
 } mf_inference;

@@ -20,42 +20,56 @@ static bool branch_of(const mf_node *node, bool condition_value, uint32_t *numbe
   return false;
 }
 
+static bool append(mf_graph *graph, uint32_t number, mf_node *node, bool *changed, mf_error *err);
+
 // The branch's nodes take the If's place, then an Identity (no copy at run time) hands each result over.
-static bool splice(mf_graph *graph, uint32_t number, uint32_t at, uint32_t branch_number, mf_error *err) {
-  mf_body *body = graph->bodies[number], *branch = graph->bodies[branch_number];
-  mf_node *node = body->nodes[at];
-  uint32_t wanted = body->n_nodes + branch->n_nodes;
+static bool splice(mf_graph *graph, uint32_t number, mf_node *node, uint32_t branch_number, bool *changed, mf_error *err) {
+  mf_body *branch = graph->bodies[branch_number];
   if (branch->n_outputs != node->n_outputs)
     return mf_fail(err, MF_InvalidModel, "its branch has %u outputs, expected %u", branch->n_outputs, node->n_outputs);
-  mf_node **nodes = MF_NEW_ARRAY(graph->arena, mf_node *, wanted + 1);
-  if (!nodes) return mf_out_of_arena(err);
-  memcpy(nodes, body->nodes, at * sizeof *nodes);
-  memcpy(nodes + at, branch->nodes, branch->n_nodes * sizeof *nodes);
-  memcpy(nodes + at + branch->n_nodes, body->nodes + at + 1, (body->n_nodes - at - 1) * sizeof *nodes);
-  body->nodes = nodes;
-  body->n_nodes = wanted - 1;
-  body->nodes_capacity = wanted + 1;
-  uint32_t position = at + branch->n_nodes;
+  for (uint32_t i = 0; i < branch->n_nodes; i++)
+    if (!append(graph, number, branch->nodes[i], changed, err)) return mf_node_error(branch->nodes[i], i, err);
   branch->n_nodes = 0;
   for (uint32_t i = 0; i < node->n_outputs; i++)
     if (node->outputs[i] != MF_NO_VALUE &&
-        !mf_graph_add_node(graph, number, position++, "", "Identity", node->opset, node->name, &branch->outputs[i], 1, &node->outputs[i],
-                           1, NULL, 0, err))
+        !mf_graph_add_node(graph, number, UINT32_MAX, "", "Identity", node->opset, node->name, &branch->outputs[i], 1, &node->outputs[i], 1,
+                           NULL, 0, err))
       return false;
+  return *changed = true;
+}
+
+static bool is_decided(const mf_graph *graph, const mf_node *node, uint32_t *branch) {
+  bool value;
+  return is_if(node) && condition(graph, node, &value) && branch_of(node, value, branch);
+}
+
+// Calls itself through splice for Ifs in branches, which the reader has bounded.
+static bool append(mf_graph *graph, uint32_t number, mf_node *node, bool *changed, mf_error *err) {
+  uint32_t branch;
+  if (is_decided(graph, node, &branch)) return splice(graph, number, node, branch, changed, err);
+  return mf_graph_append(graph, number, node, err);
+}
+
+static bool inline_in(mf_graph *graph, uint32_t number, bool *changed, mf_error *err) {
+  mf_body *body = graph->bodies[number];
+  mf_node **old = body->nodes;
+  const uint32_t n_old = body->n_nodes;
+  uint32_t first = 0, branch;
+  while (first < n_old && !is_decided(graph, old[first], &branch)) first++;
+  if (first == n_old) return true;
+  body->nodes_capacity = n_old + 16;
+  body->nodes = MF_NEW_ARRAY(graph->arena, mf_node *, body->nodes_capacity);
+  if (!body->nodes) return mf_out_of_arena(err);
+  memcpy(body->nodes, old, first * sizeof *old);
+  body->n_nodes = first;
+  for (uint32_t i = first; i < n_old; i++)
+    if (!append(graph, number, old[i], changed, err)) return mf_node_error(old[i], i, err);
   return true;
 }
 
 bool mf_inline_branches(mf_graph *graph, bool *changed, mf_error *err) {
-  for (uint32_t b = 0; b < graph->n_bodies; b++) {
-    for (uint32_t i = 0; i < graph->bodies[b]->n_nodes; i++) {
-      mf_node *node = graph->bodies[b]->nodes[i];
-      bool value;
-      uint32_t branch;
-      if (!is_if(node) || !condition(graph, node, &value) || !branch_of(node, value, &branch)) continue;
-      if (!splice(graph, b, i, branch, err)) return mf_node_error(node, i, err);
-      *changed = true;
-    }
-  }
+  for (uint32_t b = 0; b < graph->n_bodies; b++)
+    if (!inline_in(graph, b, changed, err)) return false;
   return true;
 }
 

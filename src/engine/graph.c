@@ -149,6 +149,10 @@ static bool insert(mf_graph *graph, mf_body *body, uint32_t position, mf_node *n
   return true;
 }
 
+bool mf_graph_append(mf_graph *graph, uint32_t body, mf_node *node, mf_error *err) {
+  return insert(graph, graph->bodies[body], UINT32_MAX, node, err);
+}
+
 static bool check_needed(const mf_operator *op, const mf_value_id *inputs, uint32_t n_inputs, mf_error *err) {
   for (uint32_t i = 0; i < n_inputs; i++)
     if (inputs[i] == MF_NO_VALUE && mf_operator_needs(op, i)) return mf_fail(err, MF_InvalidModel, "input %u is left out, it is needed", i);

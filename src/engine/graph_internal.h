@@ -11,6 +11,8 @@ enum { MF_MAX_BODY_DEPTH = 16 };
 bool mf_out_of_arena(mf_error *err);  // OutOfMemory, returns false
 // Copies what the attribute points to (base 0) into the arena.
 bool mf_attribute_copy(mf_arena *arena, mf_attribute *attribute, mf_error *err) MF_MUST_CHECK;
+// Adds a node of another place, or one that was taken out, at the end of a body.
+bool mf_graph_append(mf_graph *graph, uint32_t body, mf_node *node, mf_error *err) MF_MUST_CHECK;
 // Wraps an error with the node's place: "node 12 'conv1' (Conv)". Returns false.
 bool mf_node_error(const mf_node *node, uint32_t number, mf_error *err);
 // Puts every body in topological order; InvalidModel names a node of a cycle.

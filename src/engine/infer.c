@@ -5,7 +5,8 @@
 
 #include "passes/passes.h"
 
-enum { DEFAULT_FOLD_LIMIT = 256 << 20, MAX_ROUNDS = 64 };
+// Each loop around a node walks it a few times, loops in loops as many times more: what is nested without sense would take for ever.
+enum { DEFAULT_FOLD_LIMIT = 256 << 20, MAX_ROUNDS = 64, STEPS = 100000, STEPS_A_NODE = 64 };
 
 typedef struct node_inference {  // what mf_shape_call.inference points to
   mf_inference *all;
@@ -57,6 +58,8 @@ static bool check_shape(const mf_tensor *t, mf_error *err) {
 
 static bool infer_node(mf_inference *inference, const mf_node *node, mf_error *err) {
   mf_graph *graph = inference->graph;
+  if (inference->steps_left == 0) return mf_fail(err, MF_TooLarge, "the loops around it are nested too deeply to find its shapes");
+  inference->steps_left--;
   node_inference context = {inference, node};
   mf_shape_call call;
   mf_tensor *outputs = MF_NEW_ARRAY(graph->arena, mf_tensor, node->n_outputs + 1);
@@ -105,10 +108,16 @@ static void drop_folded(const mf_graph *graph) {
   }
 }
 
+static uint64_t most_steps(const mf_graph *graph) {
+  uint64_t n_nodes = 0;
+  for (uint32_t b = 0; b < graph->n_bodies; b++) n_nodes += graph->bodies[b]->n_nodes;
+  return STEPS + STEPS_A_NODE * n_nodes;
+}
+
 bool mf_pass_infer(mf_graph *graph, const mf_compile_options *options, mf_error *err) {
   for (uint32_t round = 0; round < MAX_ROUNDS; round++) {
     mf_inference inference = {.graph = graph, .fold_limit_bytes = options->fold_limit_bytes,
-                              .folded_bytes = graph->folded_bytes, .err = err};
+                              .folded_bytes = graph->folded_bytes, .steps_left = most_steps(graph), .err = err};
     bool changed = false;
     if (!inference.fold_limit_bytes) inference.fold_limit_bytes = DEFAULT_FOLD_LIMIT;
     if (!infer_body(&inference, 0, err)) return false;

@@ -5,6 +5,9 @@
 #include "graph_internal.h"
 #include "onnx-ml.pb-c.h"
 
+// What is looked through one by one for each node. No model of this world comes near.
+enum { MF_MAX_OPSETS = 256, MF_MAX_NODE_ATTRIBUTES = 1024 };
+
 typedef struct mf_names {  // name -> value, open addressing
   struct mf_name { mf_str name; mf_value_id value; bool used; } *slots;
   size_t n, capacity;
@@ -38,6 +41,8 @@ typedef struct mf_onnx_reader {
   void *context;
   ProtobufCAllocator allocator;
   uint32_t n_nodes;               // read so far, functions inlined
+  uint64_t inlined_left;          // how many of them functions may still make
+  mf_names functions;             // "domain:name" -> its number in the model
 } mf_onnx_reader;
 
 static inline mf_str mf_onnx_str(const char *text) { return mf_str_from(text); }  // absent strings are NULL, empty either way
@@ -63,8 +68,11 @@ bool mf_onnx_lookup(const mf_scope *scope, const char *name, mf_value_id *id, mf
 bool mf_onnx_nodes(mf_onnx_reader *reader, mf_scope *scope, Onnx__NodeProto **nodes, size_t n, mf_error *err) MF_MUST_CHECK;
 bool mf_onnx_subgraph(mf_onnx_reader *reader, const mf_scope *outer, const Onnx__GraphProto *proto, uint32_t *body, mf_error *err)
     MF_MUST_CHECK;
-// The model-local function that this node calls, NULL if none.
-const Onnx__FunctionProto *mf_onnx_function(const mf_onnx_reader *reader, const Onnx__NodeProto *node);
+bool mf_onnx_fail_inlined(mf_error *err);  // the functions become too many nodes
+bool mf_onnx_index_functions(mf_onnx_reader *reader, mf_error *err) MF_MUST_CHECK;
+// The model-local function that this node calls; *function NULL: none.
+bool mf_onnx_function(const mf_onnx_reader *reader, const Onnx__NodeProto *node, const Onnx__FunctionProto **function, mf_error *err)
+    MF_MUST_CHECK;
 bool mf_onnx_inline(mf_onnx_reader *reader, const mf_scope *scope, const Onnx__NodeProto *node, const Onnx__FunctionProto *function,
                     mf_error *err) MF_MUST_CHECK;
 #endif

@@ -82,7 +82,7 @@ static bool read_value(mf_onnx_reader *reader, const mf_scope *scope, const Onnx
 
 bool mf_onnx_attributes(mf_onnx_reader *reader, const mf_scope *scope, const Onnx__NodeProto *node, mf_named_attribute **list,
                         uint32_t *n, mf_error *err) {
-  if (node->n_attribute > UINT16_MAX) return mf_fail(err, MF_TooLarge, "%zu attributes", node->n_attribute);
+  if (node->n_attribute > MF_MAX_NODE_ATTRIBUTES) return mf_fail(err, MF_TooLarge, "%zu attributes", node->n_attribute);
   *n = 0;
   *list = MF_NEW_ARRAY(reader->arena, mf_named_attribute, node->n_attribute ? node->n_attribute : 1);
   if (!*list) return mf_out_of_arena(err);

@@ -9,14 +9,32 @@ static mf_str plain_domain(const char *domain) {
   return mf_str_is(d, "ai.onnx") ? (mf_str){NULL, 0} : d;
 }
 
-const Onnx__FunctionProto *mf_onnx_function(const mf_onnx_reader *reader, const Onnx__NodeProto *node) {
-  for (size_t i = 0; i < reader->model->n_functions; i++) {
+static bool key_of(mf_arena *arena, const char *domain, const char *name, mf_str *key, mf_error *err) {
+  const char *text = mf_str_format(arena, "%.*s:%s", MF_STR_ARG(plain_domain(domain)), name ? name : "");
+  *key = mf_onnx_str(text);
+  return text ? true : mf_out_of_arena(err);
+}
+
+// Of two with one name the first counts.
+bool mf_onnx_index_functions(mf_onnx_reader *reader, mf_error *err) {
+  for (uint32_t i = 0; i < reader->model->n_functions; i++) {
     const Onnx__FunctionProto *f = reader->model->functions[i];
-    if (mf_str_equal(mf_onnx_str(f->name), mf_onnx_str(node->op_type)) &&
-        mf_str_equal(plain_domain(f->domain), plain_domain(node->domain)))
-      return f;
+    mf_str key;
+    bool duplicate;
+    if (!key_of(reader->arena, f->domain, f->name, &key, err) || !mf_names_add(reader->arena, &reader->functions, key, i, &duplicate, err))
+      return false;
   }
-  return NULL;
+  return true;
+}
+
+bool mf_onnx_function(const mf_onnx_reader *reader, const Onnx__NodeProto *node, const Onnx__FunctionProto **function, mf_error *err) {
+  mf_str key;
+  uint32_t number;
+  *function = NULL;
+  if (!reader->model->n_functions) return true;
+  if (!key_of(reader->arena, node->domain, node->op_type, &key, err)) return false;
+  if (mf_names_find(&reader->functions, key, &number)) *function = reader->model->functions[number];
+  return true;
 }
 
 // Default values of attributes (FunctionProto.attribute_proto, IR 9) are newer than Debian's schema: they come as unknown fields, whose
@@ -86,6 +104,16 @@ static bool bind_values(mf_onnx_reader *reader, const mf_scope *caller, const On
   return true;
 }
 
+// A small model may call functions that call functions: what they become is bounded by what the model's file could hold.
+static bool take_room(mf_onnx_reader *reader, const Onnx__NodeProto *node, const Onnx__FunctionProto *function, mf_error *err) {
+  uint64_t cost = 1 + function->n_input + function->n_output + function->base.n_unknown_fields;
+  if (node->n_attribute > MF_MAX_NODE_ATTRIBUTES) return mf_fail(err, MF_TooLarge, "%zu attributes", node->n_attribute);
+  if (function->n_opset_import > MF_MAX_OPSETS) return mf_fail(err, MF_TooLarge, "%zu opset imports", function->n_opset_import);
+  if (cost > reader->inlined_left) return mf_onnx_fail_inlined(err);
+  reader->inlined_left -= cost;
+  return true;
+}
+
 bool mf_onnx_inline(mf_onnx_reader *reader, const mf_scope *caller, const Onnx__NodeProto *node, const Onnx__FunctionProto *function,
                     mf_error *err) {
   mf_scope scope = {.opsets = {function->opset_import, function->n_opset_import}, .function = true, .body = caller->body,
@@ -94,6 +122,7 @@ bool mf_onnx_inline(mf_onnx_reader *reader, const mf_scope *caller, const Onnx__
   scope.caller = caller;
   for (const mf_scope *s = caller; s; s = s->caller ? s->caller : s->outer)
     if (s->inlining == function) return mf_fail(err, MF_InvalidModel, "function '%s' calls itself", function->name);
+  if (!take_room(reader, node, function, err)) return false;
   if (scope.depth > MAX_CALL_DEPTH)
     return mf_fail(err, MF_TooLarge, "functions call each other more than %d deep", MAX_CALL_DEPTH);
   mf_str name = mf_onnx_str(node->name && *node->name ? node->name : function->name);

@@ -4,7 +4,11 @@
 
 #include "onnx.h"
 
-enum { OLDEST_IR = 3, NEWEST_IR = 13, MAX_NODES = 1 << 20 };
+enum { OLDEST_IR = 3, NEWEST_IR = 13, MAX_NODES = 1 << 20, INLINED = 1 << 17, BYTES_A_NODE = 32 };
+
+bool mf_onnx_fail_inlined(mf_error *err) {
+  return mf_fail(err, MF_TooLarge, "the model's functions call each other so often that they become too many nodes");
+}
 
 bool mf_onnx_declare(mf_onnx_reader *reader, mf_scope *scope, mf_str name, const mf_tensor *tensor, mf_value_id *id, mf_error *err) {
   mf_str full = name;
@@ -113,12 +117,17 @@ static bool declare_outputs(mf_onnx_reader *reader, mf_scope *scope, const Onnx_
 bool mf_onnx_nodes(mf_onnx_reader *reader, mf_scope *scope, Onnx__NodeProto **nodes, size_t n, mf_error *err) {
   if (n > MAX_NODES || reader->n_nodes + n > MAX_NODES) return mf_fail(err, MF_TooLarge, "the model has more than %d nodes", MAX_NODES);
   reader->n_nodes += (uint32_t)n;
+  if (scope->prefix.len) {  // a function's
+    if (n > reader->inlined_left) return mf_onnx_fail_inlined(err);
+    reader->inlined_left -= n;
+  }
   for (size_t i = 0; i < n; i++)
     if (!declare_outputs(reader, scope, nodes[i], err)) return wrap_node(nodes[i], i, err);
   for (size_t i = 0; i < n; i++) {
     if (is_constant(nodes[i])) continue;
-    const Onnx__FunctionProto *function = mf_onnx_function(reader, nodes[i]);
-    bool done = function ? mf_onnx_inline(reader, scope, nodes[i], function, err) : read_node(reader, scope, nodes[i], err);
+    const Onnx__FunctionProto *function;
+    bool done = mf_onnx_function(reader, nodes[i], &function, err) &&
+                (function ? mf_onnx_inline(reader, scope, nodes[i], function, err) : read_node(reader, scope, nodes[i], err));
     if (!done) return wrap_node(nodes[i], i, err);
   }
   return true;
@@ -212,9 +221,11 @@ mf_graph *mf_onnx_read(mf_slice bytes, mf_arena *arena, const mf_operator_table 
     return mf_fail(err, MF_InvalidModel, "IR version %lld is not supported, only %d to %d", (long long)model->ir_version, OLDEST_IR,
                    NEWEST_IR),
            NULL;
-  mf_onnx_reader reader = {.arena = arena, .model = model, .external_data = external_data, .context = context};
+  if (model->n_opset_import > MF_MAX_OPSETS) return mf_fail(err, MF_TooLarge, "%zu opset imports", model->n_opset_import), NULL;
+  mf_onnx_reader reader = {.arena = arena, .model = model, .external_data = external_data, .context = context,
+                           .inlined_left = INLINED + bytes.len / BYTES_A_NODE};
   reader.graph = mf_graph_create(arena, extra_operators, err);
-  if (!reader.graph) return NULL;
+  if (!reader.graph || !mf_onnx_index_functions(&reader, err)) return NULL;
   mf_scope scope = {.opsets = {model->opset_import, model->n_opset_import}};
   if (!read_graph(&reader, &scope, model->graph, err) || !mf_graph_sort(reader.graph, err)) return NULL;
   return reader.graph;

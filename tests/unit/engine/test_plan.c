@@ -51,6 +51,47 @@ static void buffers_that_live_together_lie_apart(void **state) {
   mf_arena_deinit(&arena);
 }
 
+// More than are planned in pairs. Those alive at one moment are compared with each other.
+static void check_moments(const mf_buffer *buffers, uint32_t n, uint32_t times) {
+  uint32_t *alive = malloc(n * sizeof *alive);
+  for (uint32_t t = 0; t < times; t++) {
+    uint32_t n_alive = 0;
+    for (uint32_t i = 0; i < n; i++)
+      if (buffers[i].begin <= t && t <= buffers[i].end) alive[n_alive++] = i;
+    for (uint32_t i = 0; i < n_alive; i++)
+      for (uint32_t k = i + 1; k < n_alive; k++) {
+        const mf_buffer *a = &buffers[alive[i]], *b = &buffers[alive[k]];
+        if (a->offset + a->bytes > b->offset && b->offset + b->bytes > a->offset && a->bytes && b->bytes)
+          fail_msg("buffers %u and %u overlap at %u", alive[i], alive[k], t);
+      }
+  }
+  free(alive);
+}
+
+static void very_many_buffers_are_planned_in_a_moment(void **state) {
+  (void)state;
+  enum { N = 200000, TIMES = 5000, LONGEST = 6, OLD = 50 };
+  mf_arena arena;
+  mf_error err = {0};
+  uint64_t total, least;
+  mf_arena_init(&arena, 0);
+  mf_buffer *buffers = MF_NEW_ARRAY(&arena, mf_buffer, N);
+  srand(7);
+  for (uint32_t i = 0; i < N; i++) {
+    const uint32_t begin = (uint32_t)rand() % TIMES, length = i < OLD ? TIMES : (uint32_t)rand() % LONGEST;
+    buffers[i] = (mf_buffer){.bytes = (uint64_t)rand() % (i % 10 ? 3000 : 100000), .begin = begin, .end = MF_MIN(TIMES - 1, begin + length)};
+  }
+  const int64_t before = mf_now_ns();
+  if (!mf_plan_buffers(buffers, N, &arena, &total, &err)) fail_msg("%s", err.message);
+  const double seconds = (double)(mf_now_ns() - before) / 1e9;
+  check_moments(buffers, N, TIMES);
+  least = most_alive(buffers, N, TIMES);
+  for (uint32_t i = 0; i < N; i++) assert_true(buffers[i].offset % 64 == 0 && buffers[i].offset + buffers[i].bytes <= total);
+  if (total < least || total > least * 3) fail_msg("%llu bytes, the least is %llu", (unsigned long long)total, (unsigned long long)least);
+  if (seconds > 5) fail_msg("took %.1f s", seconds);  // in pairs it would be minutes
+  mf_arena_deinit(&arena);
+}
+
 static void a_chain_needs_two_buffers(void **state) {
   (void)state;
   mf_arena arena;
@@ -80,6 +121,7 @@ static void sizes_that_overflow_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(buffers_that_live_together_lie_apart), cmocka_unit_test(a_chain_needs_two_buffers),
+    cmocka_unit_test(very_many_buffers_are_planned_in_a_moment),
     cmocka_unit_test(sizes_that_overflow_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
