@@ -58,9 +58,10 @@ void mf_lambda_entry_answered(mf_lambda_cache *functions, mf_lambda_entry *f) {
   mf_lambda_entry_unpin(functions, f);
 }
 
+// The newest stays, whatever pins the others: whoever has just loaded it is about to use it.
 static void evict(mf_lambda_cache *functions) {
   mf_lambda_entry *f = functions->oldest;
-  while (f && functions->count > MF_LAMBDA_CACHE) {
+  while (f != functions->newest && functions->count > MF_LAMBDA_CACHE) {
     mf_lambda_entry *next = f->newer;
     if (!is_pinned(f)) remove_function(functions, f);
     f = next;
@@ -313,9 +314,9 @@ void mf_lambda_cache_flush(mf_lambda_cache *functions) {
 
 void mf_lambda_cache_deinit(mf_lambda_cache *functions) {
   mf_lambda_cache_flush(functions);
-  while (functions->oldest) {
-    mf_lambda_entry *f = functions->oldest;
-    take_out(functions, f);
+  for (mf_lambda_entry *f = functions->oldest, *newer; f; f = newer) {
+    newer = f->newer;
     free_function(f);
   }
+  *functions = (mf_lambda_cache){.store = functions->store, .built = functions->built};
 }

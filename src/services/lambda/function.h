@@ -42,7 +42,7 @@ typedef struct mf_lambda_cache {
 } mf_lambda_cache;
 
 static inline mf_str mf_lambda_name_of(mf_str key) {  // "region/name" -> name
-  const char *slash = memchr(key.data, '/', key.len);
+  const char *slash = key.len > 0 ? memchr(key.data, '/', key.len) : NULL;
   return slash ? (mf_str){slash + 1, key.len - (size_t)(slash + 1 - key.data)} : key;
 }
 
