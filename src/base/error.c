@@ -1,6 +1,10 @@
 // Building, wrapping and naming errors. The list itself is errors.def.
 #include "error.h"
 
+#undef mf_fail
+#undef mf_fail_errno
+#undef mf_wrap
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>

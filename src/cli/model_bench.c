@@ -195,7 +195,8 @@ static bool report(const bench_job *job, bool json, mf_error *err) {
       all[n++] = job->shared->samples[t].ns[i];
   qsort(all, n, sizeof *all, ascending);
   if (n) {
-    double p50 = (double)all[n / 2] / 1e6, p99 = (double)all[n - 1 - n / 100] / 1e6, least = (double)all[0] / 1e6;
+    const size_t middle = n / 2, last_percent = n - 1 - n / 100;
+    double p50 = (double)all[middle] / 1e6, p99 = (double)all[last_percent] / 1e6, least = (double)all[0] / 1e6;
     if (json) {
       json_t *object = json_pack("{s:f, s:f, s:f, s:i, s:i}", "p50_ms", p50, "p99_ms", p99, "min_ms", least, "runs", (int)n, "threads",
                                  (int)job->n_threads);

@@ -145,7 +145,7 @@ static bool open_folder(const char *path, int *fd, mf_error *err) {
     qsort(list.names, list.n, sizeof *list.names, compare_names);
     done = zip_folder(path, &list, fd, err);
   }
-  for (size_t i = 0; i < list.n; i++) free(list.names[i]);
+  for (size_t i = 0; list.names && i < list.n; i++) free(list.names[i]);
   free(list.names);
   return done;
 }

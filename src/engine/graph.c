@@ -4,6 +4,8 @@
 
 #include "graph_internal.h"
 
+#undef mf_out_of_arena
+
 enum { MAX_VALUES = 1 << 24, MAX_BODIES = 4096, MAX_NODE_VALUES = 1 << 20 };
 
 bool mf_out_of_arena(mf_error *err) { return mf_fail(err, MF_OutOfMemory, "the compiler's memory is exhausted"); }

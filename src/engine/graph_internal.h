@@ -15,6 +15,10 @@ bool mf_attribute_copy(mf_arena *arena, mf_attribute *attribute, mf_error *err) 
 bool mf_graph_append(mf_graph *graph, uint32_t body, mf_node *node, mf_error *err) MF_MUST_CHECK;
 // Wraps an error with the node's place: "node 12 'conv1' (Conv)". Returns false.
 bool mf_node_error(const mf_node *node, uint32_t number, mf_error *err);
+#ifdef __clang_analyzer__  // as in base/error.h
+#define mf_out_of_arena(err) ((void)(mf_out_of_arena)(err), false)
+#define mf_node_error(...) ((void)(mf_node_error)(__VA_ARGS__), false)
+#endif
 // Puts every body in topological order; InvalidModel names a node of a cycle.
 bool mf_graph_sort(mf_graph *graph, mf_error *err) MF_MUST_CHECK;
 

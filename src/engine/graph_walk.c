@@ -3,6 +3,8 @@
 
 #include "graph_internal.h"
 
+#undef mf_node_error
+
 bool mf_node_error(const mf_node *node, uint32_t number, mf_error *err) {
   return mf_wrap(err, "node %u '%.*s' (%s)", number, MF_STR_ARG(node->name), node->op->name);
 }

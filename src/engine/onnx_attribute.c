@@ -100,6 +100,7 @@ bool mf_onnx_attributes(mf_onnx_reader *reader, const mf_scope *scope, const Onn
 }
 
 static bool vector(mf_arena *arena, mf_type type, const void *data, size_t n, bool scalar, mf_tensor *out, mf_error *err) {
+  assert(data || n == 0);
   *out = (mf_tensor){.type = type, .rank = scalar ? 0 : 1};
   if (!scalar) out->dims[0] = (int64_t)n;
   out->data = mf_arena_alloc_aligned(arena, n ? n * mf_type_size(type) : 1, 64);

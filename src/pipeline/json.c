@@ -220,7 +220,7 @@ bool mf_json_is_b64(const mf_json *json) {
 }
 
 bool mf_json_b64(mf_json *json, mf_json_text *text, mf_error *err) {
-  mf_json_text key;
+  mf_json_text key = {0};
   if (!mf_json_take(json, '{')) return mf_json_fail(json, "{\"b64\": …}", err);
   if (!mf_json_key(json, &key, err)) return false;
   if (!mf_json_text_is(&key, MF_STR("b64")))

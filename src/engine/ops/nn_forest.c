@@ -32,9 +32,9 @@ bool mf_nn_post_transform(const mf_attributes *a, uint32_t at, nf_post *post, mf
 }
 
 static bool find_mode(mf_str name, uint8_t *found) {
-  for (uint8_t i = 0; i < MF_COUNT(mode_names); ++i)
+  for (uint32_t i = 0; i < MF_COUNT(mode_names); ++i)
     if (mf_str_is(name, mode_names[i])) {
-      *found = i;
+      *found = (uint8_t)i;
       return true;
     }
   return false;

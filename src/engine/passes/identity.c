@@ -5,8 +5,8 @@
 
 static bool is_number(const mf_edit *e, mf_value_id id, float wanted, mf_value_id other) {
   float value;
-  const mf_tensor *t = id == MF_NO_VALUE ? NULL : mf_edit_tensor(e, id);
-  const mf_tensor *x = mf_edit_tensor(e, other);
+  if (id == MF_NO_VALUE) return false;
+  const mf_tensor *t = mf_edit_tensor(e, id), *x = mf_edit_tensor(e, other);
   return mf_edit_scalar(e, id, &value) && value == wanted && x->type == MF_FLOAT &&
          x->rank != MF_RANK_UNKNOWN && t->rank <= x->rank;
 }
