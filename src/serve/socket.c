@@ -43,7 +43,7 @@ static bool bind_to(const struct addrinfo *address, const mf_serve_options *opti
 
 // The address that was bound: the port may have been 0, and nobody connects to 0.0.0.0.
 static bool name_endpoint(const mf_serve_options *options, mf_listening *listening, mf_error *err) {
-  struct sockaddr_storage bound;
+  struct sockaddr_storage bound = {0};
   socklen_t len = sizeof bound;
   char host[NI_MAXHOST], port[NI_MAXSERV];
   if (getsockname(listening->fd, (struct sockaddr *)&bound, &len) != 0) return mf_fail_errno(err, "cannot name the socket");

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+enum { REST = 20 };  // times as long as the last walk took: many deletions among many functions share one
+
 typedef struct mf_garbage {
   mf_blob_id id;
   bool is_named;
@@ -51,7 +53,9 @@ static bool mark_named(void *context, mf_str key, mf_slice value) {
 
 void mf_garbage_sweep(mf_lambda *lambda) {
   mf_error err;
+  const int64_t began = mf_now_ns();
   if (lambda->n_garbage == 0 || lambda->storing > 0 || lambda->compiling > 0 || lambda->functions.leaving > 0) return;
+  if (began < lambda->sweep_after_ns) return;
   qsort(lambda->garbage, lambda->n_garbage, sizeof *lambda->garbage, compare);
   if (!mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), INT32_MAX, mark_named, lambda, &err)) {
     mf_log(MF_LOG_ERROR, "%s", err.message);
@@ -60,4 +64,5 @@ void mf_garbage_sweep(mf_lambda *lambda) {
   for (uint32_t i = 0; i < lambda->n_garbage; i++)
     if (!lambda->garbage[i].is_named) mf_store_blob_remove(lambda->env.store, &lambda->garbage[i].id);
   lambda->n_garbage = 0;
+  lambda->sweep_after_ns = mf_now_ns() + REST * (mf_now_ns() - began);
 }

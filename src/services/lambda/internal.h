@@ -63,6 +63,7 @@ struct mf_lambda {
   uint32_t compiling, storing;         // all compilations, and packages on their way into the store
   struct mf_garbage *garbage;          // blobs that may be in nobody's use (garbage.h)
   uint32_t n_garbage, garbage_capacity;
+  int64_t sweep_after_ns;
   mf_timer flush;
   uint8_t download_key[MF_SHA256_BYTES];
 };
