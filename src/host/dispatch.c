@@ -18,7 +18,7 @@
 
 #define MB ((uint64_t)1 << 20)
 #define BRIEF_NS (1 * MF_NS_PER_MS)
-enum { COPIES_KEPT = 64 };
+enum { COPIES_KEPT = 64, BRIEF_RUNS = 4, ATTEMPTS = 3 };
 
 // ---- waiting functions ----
 
@@ -35,7 +35,7 @@ static void unlist(mf_host *host, mf_function *function) {
 static void list_last(mf_host *host, mf_function *function) {
   unlist(host, function);
   if (!function->first) return;
-  function->listed_at = MF_MIN(function->running, (uint32_t)MF_SLOTS_LARGEST);
+  function->listed_at = MF_MIN(function->running, (uint32_t)MF_HOST_MAX_SLOTS);
   mf_function_list *list = &host->waiting[function->listed_at];
   function->next = NULL;
   function->previous = list->last;
@@ -47,7 +47,7 @@ static void list_last(mf_host *host, mf_function *function) {
 
 static mf_function *first_waiting(const mf_host *host) {
   if (host->n_queued == 0) return NULL;
-  for (uint32_t i = 0; i <= MF_SLOTS_LARGEST; i++)
+  for (uint32_t i = 0; i <= MF_HOST_MAX_SLOTS; i++)
     if (host->waiting[i].first) return host->waiting[i].first;
   return NULL;
 }
@@ -87,14 +87,17 @@ static void dequeue(mf_host *host, mf_function *function, mf_invocation *invocat
 
 // ---- slots ----
 
+static bool is_brief(const mf_function *function) { return function->brief_runs >= BRIEF_RUNS; }
+
 static bool has_slot(const mf_host *host, const mf_function *function) {
-  return function->brief ? host->running < 2 * host->slots : host->running - host->running_brief < host->slots;
+  if (host->running >= 2 * host->slots) return false;
+  return is_brief(function) || host->running - host->running_brief < host->slots;
 }
 
 static void take_slot(mf_host *host, mf_function *function, mf_invocation *invocation) {
-  invocation->host.brief = function->brief;
+  invocation->host.brief = is_brief(function);
   host->running++;
-  host->running_brief += function->brief;
+  host->running_brief += invocation->host.brief;
   function->running++;
   list_last(host, function);
 }
@@ -138,12 +141,27 @@ static void end(mf_host *host, mf_invocation *invocation, mf_outcome outcome) {
   mf_function_drop_unused(host, function);
 }
 
+// The worker's clock is as hostile as the rest of it: it can only say something between the hand-over and now.
+static void read_clock(int64_t ready_ns, mf_invocation *invocation) {
+  const int64_t now = mf_now_ns(), began = invocation->host.started_ns;
+  invocation->init_ns = invocation->cold ? MF_MIN(MF_MAX(ready_ns, began), now) - began : 0;
+  invocation->duration_ns = now - began - invocation->init_ns;
+}
+
+// Of a run that will not answer: when it was ready, where it came so far, and what memory it had.
+static void read_remains(const mf_worker *worker, uint64_t bytes, mf_invocation *invocation) {
+  const volatile mf_mailbox_header *header = worker->mailbox.header;
+  const int64_t ready = header->ready_ns;
+  read_clock(ready ? ready : INT64_MAX, invocation);
+  invocation->max_memory_bytes = MF_MIN(bytes, (uint64_t)mf_function_of(invocation)->memory_mb * MB);
+}
+
 static void on_deadline(mf_timer *timer) {
   mf_invocation *invocation = timer->data;
   mf_host *host = invocation->host.owner;
   const int64_t now = mf_now_ns();
   const bool ran = invocation->host.state == MF_INVOCATION_RUNNING;
-  if (ran) invocation->duration_ns = now - invocation->host.started_ns;
+  if (ran) read_remains(invocation->host.instance, mf_worker_private_bytes(invocation->host.instance), invocation);
   else invocation->queued_ns = now - invocation->host.enqueued_ns;
   mf_fail(&invocation->error, MF_Timeout, "the invocation %s longer than the function's timeout", ran ? "ran" : "waited");
   end(host, invocation, MF_OUTCOME_TIMEOUT);
@@ -189,7 +207,7 @@ static bool bind(mf_host *host, mf_worker *worker, mf_function *function, mf_err
   worker->generation = function->generation;
   function->n_busy++;
   host->n_busy++;
-  host->committed_bytes += worker->arena_bytes;
+  mf_worker_hold(host, worker, worker->arena_bytes);
   return true;
 }
 
@@ -202,10 +220,14 @@ static void run(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
   invocation->host.state = MF_INVOCATION_RUNNING;
 }
 
-// The invocation has a slot and is in no list. A blank worker that fails here is not worth keeping.
+static void start(mf_host *host, mf_function *function, mf_invocation *invocation);
+
+// The invocation has a slot and is in no list. A blank worker that fails here is not worth keeping; one that died unnoticed has seen
+// nothing of the invocation, so another one gets it.
 static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
   mf_function *function = invocation->host.function;
   bool done = put_payload(worker, invocation, &invocation->error);
+  const bool has_payload = done;
   if (done) mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len, function->n_queued > 0);
   if (done && invocation->cold) done = bind(host, worker, function, &invocation->error);  // this is what wakes a blank one
   if (done) {
@@ -214,12 +236,17 @@ static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) 
   }
   mf_worker_kill(host, worker);
   invocation->host.state = MF_INVOCATION_RUNNING;
-  end(host, invocation, MF_OUTCOME_FAILED);
+  if (has_payload && function->image_fd >= 0 && ++invocation->host.attempts < ATTEMPTS) start(host, function, invocation);
+  else end(host, invocation, MF_OUTCOME_FAILED);
+}
+
+static void begin(mf_invocation *invocation) {
+  invocation->host.started_ns = mf_now_ns();
+  invocation->queued_ns = invocation->host.started_ns - invocation->host.enqueued_ns;
 }
 
 static void start(mf_host *host, mf_function *function, mf_invocation *invocation) {
-  invocation->host.started_ns = mf_now_ns();
-  invocation->queued_ns = invocation->host.started_ns - invocation->host.enqueued_ns;
+  begin(invocation);
   mf_worker *worker = mf_worker_reuse(host, function);
   invocation->cold = worker == NULL;
   if (!worker) worker = mf_pool_take(host, function->arena_bytes);
@@ -247,15 +274,18 @@ bool mf_dispatch_ready(mf_host *host, mf_worker *worker) {
   mf_invocation *invocation = host->starting.first;
   if (!invocation) return false;
   take_out(&host->starting.first, &host->starting.last, invocation);
+  begin(invocation);  // that no worker was there is not the function's doing: it waited for one
   run_on(host, worker, invocation);
   return true;
 }
 
-void mf_dispatch_no_worker(mf_host *host, const char *reason) {
+bool mf_dispatch_no_worker(mf_host *host, const char *reason) {
   mf_invocation *invocation = host->starting.first;
-  if (!invocation) return;
+  if (!invocation) return false;
   mf_fail(&invocation->error, MF_Unavailable, "%s", reason);
+  if (++invocation->host.attempts < ATTEMPTS && mf_pool_spawn_urgent(host, mf_function_of(invocation)->arena_bytes, &invocation->error)) return true;
   end(host, invocation, MF_OUTCOME_FAILED);
+  return false;
 }
 
 // ---- answers ----
@@ -286,20 +316,13 @@ static void release_copy(mf_host *host, mf_copy *copy) {
   host->n_free_copies++;
 }
 
-// The worker's clock is as hostile as the rest of it: it can only say something between the hand-over and now.
-static void read_meter(const mf_worker *worker, const mf_mail *mail, mf_invocation *invocation) {
-  const int64_t now = mf_now_ns();
-  int64_t began = invocation->host.started_ns;
-  if (invocation->cold) {
-    const int64_t ready = MF_MIN(MF_MAX(mail->ready_ns, began), now);
-    invocation->init_ns = ready - began;
-    began = ready;
-  }
-  invocation->duration_ns = now - began;
+static void read_meter(mf_host *host, mf_worker *worker, const mf_mail *mail, mf_invocation *invocation) {
+  read_clock(mail->ready_ns, invocation);
   invocation->plan_ns = MF_MIN(MF_MAX(mail->plan_ns, 0), invocation->duration_ns);
   const uint64_t heap = mail->heap_bytes > worker->base_heap_bytes ? mail->heap_bytes - worker->base_heap_bytes : 0;
   const uint64_t most = (uint64_t)worker->function->memory_mb * MB;
   invocation->max_memory_bytes = MF_MIN(worker->base_bytes + MF_MIN(heap, most) + MF_MIN(mail->peak_bytes, most), most);
+  mf_worker_hold(host, worker, invocation->max_memory_bytes);
 }
 
 static mf_outcome outcome_of(const mf_mail *mail) {
@@ -330,16 +353,17 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
     broke_rules(host, worker, invocation);
     return;
   }
-  read_meter(worker, &mail, invocation);
+  read_meter(host, worker, &mail, invocation);
   if (mail.verdict == MF_VERDICT_NOT_BOUND) {
     not_bound(host, invocation, &mail);
     return;
   }
   mf_host_answered(host);
   leave_slot(host, function, invocation);
-  function->brief = invocation->duration_ns < BRIEF_NS;
   leave(host, function, invocation);
   invocation->outcome = outcome_of(&mail);
+  if (invocation->duration_ns >= BRIEF_NS) function->brief_runs = 0;
+  else if (invocation->outcome == MF_OUTCOME_ANSWER && !is_brief(function)) function->brief_runs++;
   worker->spent = invocation->outcome == MF_OUTCOME_OUT_OF_MEMORY;  // ends with it, as in Lambda
   invocation->response = mail.response;
   invocation->host.state = MF_INVOCATION_DONE;
@@ -372,7 +396,9 @@ void mf_dispatch_poll(mf_host *host) {
 
 void mf_dispatch_died(mf_host *host, mf_worker *worker) {
   mf_invocation *invocation = worker->invocation;
-  invocation->duration_ns = mf_now_ns() - invocation->host.started_ns;
+  // The most that was resident, and the image is not the function's own.
+  const uint64_t most = (uint64_t)worker->max_rss_bytes, image = worker->function->image_bytes;
+  read_remains(worker, most > image ? most - image : most, invocation);
   invocation->exit_status = WIFEXITED(worker->status) ? WEXITSTATUS(worker->status) : 0;
   invocation->signal = WIFSIGNALED(worker->status) ? WTERMSIG(worker->status) : 0;
   if (invocation->signal) mf_fail(&invocation->error, MF_WorkerDied, "the worker died: signal %d", invocation->signal);

@@ -102,7 +102,8 @@ mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options 
   }
   host->loop = loop;
   host->options = *options;
-  host->slots = MF_MIN(options->run_slots ? options->run_slots : processors(), (uint32_t)MF_SLOTS_LARGEST);
+  if (host->options.max_workers == 0) host->options.max_workers = UINT32_MAX;
+  host->slots = MF_MIN(options->run_slots ? options->run_slots : processors(), (uint32_t)MF_HOST_MAX_SLOTS);
   host->keeper = (mf_watch){.fd = keeper_socket, .ready = on_keeper, .data = host};
   host->soon = (mf_timer){.fire = on_soon, .data = host};
   if (!mf_loop_add(loop, &host->keeper, EPOLLIN, err)) {
@@ -139,11 +140,7 @@ void mf_host_drain(mf_host *host, void (*done)(void *context), void *context) {
   host->drained = done;
   host->drained_context = context;
   mf_loop_timer_cancel(host->loop, &host->refill);
-  while (host->idle_oldest) {
-    mf_function *function = host->idle_oldest->function;
-    mf_worker_kill(host, host->idle_oldest);
-    mf_function_drop_unused(host, function);
-  }
+  while (mf_pool_end_oldest(host)) {}
   mf_compile_stop(host);
   mf_host_soon(host);
 }

@@ -10,11 +10,13 @@
 #include "base/base.h"
 #include "pipeline/pipeline.h"
 
+enum { MF_HOST_MAX_SLOTS = 256 };
 typedef struct mf_host_options {
   uint32_t run_slots;          // invocations that compute at the same time, twice as many of brief ones; 0: one for each processor
   uint64_t pool_bytes;         // memory of blank workers' arenas in total (--pool-memory)
   int64_t keep_alive_ns;       // an idle instance lives so long; 0: gone after its answer
   uint32_t max_concurrency;    // of the account: 1000
+  uint32_t max_workers;        // blank and bound; beyond it the longest idle instance goes first; 0: as many as the system gives
   int64_t compile_limit_ns;    // a compiler that runs longer is killed; 0: 300 seconds
   mf_isa isa;
 } mf_host_options;
@@ -100,6 +102,7 @@ typedef struct mf_invocation {
     int64_t enqueued_ns, started_ns;
     mf_timer timer;
     int state;
+    uint32_t attempts;           // workers that died before it began
     bool brief;
   } host;
 } mf_invocation;

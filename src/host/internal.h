@@ -11,7 +11,7 @@
 #include "message.h"
 #include "sandbox.h"
 
-enum { MF_POOL_CLASSES = 4, MF_KEY_LARGEST = 255, MF_SLOTS_LARGEST = 256, MF_COPY_BYTES = 64 * 1024, MF_COMPILERS = 2 };
+enum { MF_POOL_CLASSES = 4, MF_KEY_LARGEST = 255, MF_COPY_BYTES = 64 * 1024, MF_COMPILERS = 2 };
 
 typedef struct mf_function mf_function;
 typedef struct mf_worker mf_worker;
@@ -38,6 +38,8 @@ struct mf_worker {
   int status;                  // once exited
   mf_mailbox mailbox;
   mf_watch doorbell;
+  uint64_t held_bytes;         // bound: of host->committed_bytes
+  int64_t max_rss_bytes;       // once exited
   uint64_t arena_bytes, base_bytes;  // faulted in beforehand; private memory of the process when it was blank, without arena
   uint64_t base_heap_bytes;
   uint64_t answers, rings;     // "ready" counts as one; rings as far as the doorbell was read
@@ -58,7 +60,7 @@ struct mf_function {
   uint64_t hash, revision;
   uint32_t generation;         // raised by a new revision and by deletion: workers of an older one retire
   bool known;                  // in the table; false once it is back in the free list
-  bool brief;                  // its last run was
+  uint32_t brief_runs;         // answers under a millisecond, one after the other
   bool stale;                  // deleted: the next invocation brings a new specification whatever its revision
   uint32_t memory_mb;
   int32_t reserved_concurrency;
@@ -118,14 +120,15 @@ struct mf_host {
   mf_timer soon;               // runs what may not happen inside mf_host_invoke and the like
   // pool
   mf_worker **workers;         // by the low half of an id
-  uint32_t n_workers, workers_capacity;
+  uint32_t n_workers, workers_capacity, n_alive;
+  uint32_t n_wanted_again;     // workers that are asked for when one that makes way has gone
   mf_worker *free_workers;
   uint32_t next_serial;
   struct { mf_worker *blank; uint32_t n_blank, n_starting, wanted; } classes[MF_POOL_CLASSES];
   mf_timer refill;
   int64_t active_ns, lacking_since_ns;  // when the last run ended; 0: the pool is full
   mf_worker *idle_newest, *idle_oldest;
-  uint64_t committed_bytes, committed_limit_bytes;  // arenas of bound workers; beyond it the longest idle ones go
+  uint64_t committed_bytes, committed_limit_bytes;  // what bound workers were seen to hold; beyond it the longest idle ones go
   uint32_t n_idle, n_busy;
   // functions
   mf_function **buckets;
@@ -133,9 +136,9 @@ struct mf_host {
   mf_function *free_functions;
   // dispatcher
   uint32_t slots, running, running_brief, in_flight, n_queued;
-  mf_worker *at_work[3 * MF_SLOTS_LARGEST];        // those in run slots that were rung
+  mf_worker *at_work[2 * MF_HOST_MAX_SLOTS];        // those in run slots that were rung
   uint32_t n_at_work;
-  mf_function_list waiting[MF_SLOTS_LARGEST + 1];  // functions with queued invocations, by how many run now
+  mf_function_list waiting[MF_HOST_MAX_SLOTS + 1];  // functions with queued invocations, by how many run now
   mf_invocation_list starting, deferred;
   mf_copy *free_copies;
   uint32_t n_free_copies;
@@ -154,17 +157,21 @@ extern const uint64_t mf_pool_class_bytes[MF_POOL_CLASSES];
 bool mf_pool_init(mf_host *host, mf_error *err) MF_MUST_CHECK;
 void mf_pool_deinit(mf_host *host);
 mf_worker *mf_pool_take(mf_host *host, uint64_t arena_bytes);         // a blank worker, NULL: none there
-bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) MF_MUST_CHECK;
+bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) MF_MUST_CHECK;  // an idle instance may have to go for it
 void mf_pool_spawned(mf_host *host, const struct mf_message_spawned *message, int *pidfd);
 void mf_pool_refused(mf_host *host, const struct mf_message_refused *message);
 void mf_pool_exited(mf_host *host, const struct mf_message_exited *message);
 void mf_worker_kill(mf_host *host, mf_worker *worker);                // no longer its function's; gone when the keeper says so
+void mf_worker_hold(mf_host *host, mf_worker *worker, uint64_t bytes);  // bound, and seen to hold so much
+uint64_t mf_worker_private_bytes(const mf_worker *worker);            // now; 0: not known
 void mf_worker_idle(mf_host *host, mf_worker *worker);                // or killed, where it may not live on
 void mf_worker_forget_answer(mf_host *host, mf_worker *worker);       // HELD, and its answer has been read
 mf_worker *mf_worker_reuse(mf_host *host, mf_function *function);     // an idle one, NULL: none
+bool mf_pool_end_oldest(mf_host *host);                               // of all idle instances; false: there is none
 void mf_pool_retire_idle(mf_host *host, mf_function *function);
 
 // function.c
+static inline mf_function *mf_function_of(const mf_invocation *invocation) { return invocation->host.function; }
 mf_function *mf_function_find(const mf_host *host, mf_str key);
 mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) MF_MUST_CHECK;  // with its image open
 void mf_function_drop_unused(mf_host *host, mf_function *function);   // back to the free list if nothing is left of it
@@ -172,7 +179,7 @@ void mf_functions_deinit(mf_host *host);
 
 // dispatch.c
 bool mf_dispatch_ready(mf_host *host, mf_worker *worker);             // a fresh worker: true if somebody waited for it
-void mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come
+bool mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come; true: try again
 void mf_dispatch_answered(mf_host *host, mf_worker *worker);
 void mf_dispatch_poll(mf_host *host);                        // takes the answers that are there without waiting for the doorbell's event
 void mf_dispatch_stopped(mf_host *host, mf_worker *worker);  // it is no longer at work

@@ -150,8 +150,6 @@ static void note_end(struct keeper *keeper, pid_t pid, int status, const struct 
     keeper->n_ended++;
     struct mf_message_exited *exited = &child->report.exited;
     exited->status = status;
-    exited->cpu_ns = (int64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * MF_NS_PER_S +
-                     (int64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec) * 1000;
     exited->max_rss_bytes = (int64_t)usage->ru_maxrss * 1024;
     return;
   }
@@ -196,7 +194,7 @@ static int after_front(struct keeper *keeper, int status) {
     return 1;
   }
   if (too_many_deaths(keeper)) {
-    mf_log(MF_LOG_ERROR, "front died %d times in a minute without an answer, giving up; the last time: %s", DEATHS_ALLOWED, reason);
+    mf_log(MF_LOG_ERROR, "front died %d times in a minute without answering one invocation, giving up; the last time: %s", DEATHS_ALLOWED, reason);
     return 1;
   }
   mf_log(MF_LOG_WARN, "front died (%s) and is started again", reason);

@@ -31,7 +31,7 @@ struct mf_message_exited {
   uint64_t id;
   int32_t status;            // as wait(2) reports it
   uint32_t padding;
-  int64_t cpu_ns, max_rss_bytes;
+  int64_t max_rss_bytes;
 };
 struct mf_message_stop { uint32_t padding; };
 struct mf_message_bind { uint64_t image_bytes, memory_bytes, limit_bytes; };  // arena in total; RLIMIT_DATA

@@ -89,6 +89,7 @@ static mf_worker *new_worker(mf_host *host) {
   mf_worker *worker = host->free_workers;
   host->free_workers = worker->next;
   const uint32_t at = (uint32_t)worker->id;
+  host->n_alive++;
   *worker = (mf_worker){.host = host, .id = (uint64_t)++host->next_serial << 32 | at, .pidfd = -1, .socket = -1, .doorbell.fd = -1};
   return worker;
 }
@@ -101,6 +102,7 @@ static void free_worker(mf_host *host, mf_worker *worker) {
   mf_close(&worker->socket);
   mf_mailbox_unmap(&worker->mailbox);
   worker->id = (uint32_t)worker->id;  // no message finds it any more
+  host->n_alive--;
   worker->next = host->free_workers;
   host->free_workers = worker;
 }
@@ -150,8 +152,36 @@ static uint32_t class_of(uint64_t arena_bytes) {
   return class;
 }
 
-bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) {
+bool mf_pool_end_oldest(mf_host *host) {
+  if (!host->idle_oldest) return false;
+  mf_function *function = host->idle_oldest->function;
+  mf_worker_kill(host, host->idle_oldest);
+  mf_function_drop_unused(host, function);
+  return true;
+}
+
+// Processes and descriptors are limited (by the keeper, by the system, by whoever started us): the longest idle instance gives its own.
+static bool make_way(mf_host *host) {
+  if (!mf_pool_end_oldest(host)) return false;
+  host->n_wanted_again++;
+  return true;
+}
+
+static bool spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) {
   return spawn(host, class_of(arena_bytes), (arena_bytes + 2 * MB - 1) / (2 * MB) * (2 * MB), true, err);
+}
+
+bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) {
+  if (host->n_alive >= host->options.max_workers && make_way(host)) return true;
+  return spawn_urgent(host, arena_bytes, err) || make_way(host);
+}
+
+// Something has ended, so that there is room.
+static void spawn_again(mf_host *host) {
+  mf_error err;
+  if (host->n_wanted_again == 0) return;
+  host->n_wanted_again--;
+  if (host->starting.first && !spawn_urgent(host, mf_function_of(host->starting.first)->arena_bytes, &err)) mf_dispatch_no_worker(host, err.message);
 }
 
 // ---- refilling ----
@@ -194,6 +224,9 @@ static void on_refill(mf_timer *timer) {
   if (class < 0 || host->draining) return;
   if (refill_at(host, class, now) > now) {
     refill_after(host, refill_at(host, class, now) - now);
+  } else if (host->n_alive >= host->options.max_workers) {
+    mf_pool_end_oldest(host);
+    refill_after(host, REFILL_QUIET_NS);
   } else if (!spawn(host, (uint32_t)class, mf_pool_class_bytes[class], false, &err)) {
     mf_log(MF_LOG_WARN, "%s", err.message);
     refill_after(host, REFILL_FAILED_NS);
@@ -212,6 +245,8 @@ static void decide_classes(mf_host *host) {
     host->classes[i].wanted += (uint32_t)more;
     left -= more * mf_pool_class_bytes[i];
   }
+  uint32_t places = host->options.max_workers / 2;  // the other half is for instances
+  for (uint32_t i = MF_POOL_CLASSES; i-- > 0; places -= host->classes[i].wanted) host->classes[i].wanted = MF_MIN(host->classes[i].wanted, places);
 }
 
 bool mf_pool_init(mf_host *host, mf_error *err) {
@@ -236,10 +271,10 @@ void mf_pool_deinit(mf_host *host) {
 
 // ---- becoming blank ----
 
-// Private memory of a process that has seen nothing yet: /proc/PID/statm, resident minus shared pages.
-static uint64_t private_bytes(pid_t pid) {
+// /proc/PID/statm, resident minus shared pages.
+uint64_t mf_worker_private_bytes(const mf_worker *worker) {
   char path[48], text[128];
-  snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
+  snprintf(path, sizeof path, "/proc/%d/statm", (int)worker->pid);
   OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
   const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
   unsigned long size, resident, shared;
@@ -251,7 +286,7 @@ static uint64_t private_bytes(pid_t pid) {
 
 static void become_blank(mf_host *host, mf_worker *worker) {
   host->classes[worker->pool_class].n_starting--;
-  const uint64_t bytes = private_bytes(worker->pid), faulted = worker->urgent ? 0 : worker->arena_bytes;
+  const uint64_t bytes = mf_worker_private_bytes(worker), faulted = worker->urgent ? 0 : worker->arena_bytes;
   worker->base_bytes = bytes > faulted ? bytes - faulted : 0;
   worker->base_heap_bytes = worker->mailbox.header->heap_bytes;
   worker->state = MF_WORKER_BLANK;
@@ -344,12 +379,14 @@ static bool may_live_on(const mf_host *host, const mf_worker *worker) {
   return !worker->exited && !worker->spent && !host->draining && host->options.keep_alive_ns > 0 && worker->generation == worker->function->generation;
 }
 
+void mf_worker_hold(mf_host *host, mf_worker *worker, uint64_t bytes) {
+  if (bytes <= worker->held_bytes) return;
+  host->committed_bytes += bytes - worker->held_bytes;
+  worker->held_bytes = bytes;
+}
+
 static void evict(mf_host *host) {
-  while (host->committed_bytes > host->committed_limit_bytes && host->idle_oldest) {
-    mf_function *function = host->idle_oldest->function;
-    mf_worker_kill(host, host->idle_oldest);
-    mf_function_drop_unused(host, function);
-  }
+  while (host->committed_bytes > host->committed_limit_bytes && mf_pool_end_oldest(host)) {}
 }
 
 // Its end would take the processor from those who bring its answer to the client.
@@ -414,7 +451,8 @@ static void leave_function(mf_host *host, mf_worker *worker) {
   } else {
     return;
   }
-  host->committed_bytes -= worker->arena_bytes;
+  host->committed_bytes -= worker->held_bytes;
+  worker->held_bytes = 0;
   worker->function = NULL;
   worker->invocation = NULL;
 }
@@ -449,9 +487,8 @@ static void describe(const mf_worker *worker, char *text, size_t size) {
 
 static void never_came(mf_host *host, mf_worker *worker, const char *reason) {
   host->classes[worker->pool_class].n_starting--;
-  mf_log(MF_LOG_WARN, "%s", reason);
   free_worker(host, worker);
-  mf_dispatch_no_worker(host, reason);
+  if (!mf_dispatch_no_worker(host, reason)) mf_log(MF_LOG_WARN, "%s", reason);
   refill_after(host, REFILL_FAILED_NS);
 }
 
@@ -460,8 +497,14 @@ void mf_pool_refused(mf_host *host, const struct mf_message_refused *message) {
   char reason[160];
   if (!worker) return;
   snprintf(reason, sizeof reason, "the keeper cannot start a worker: %s", strerror(message->error_number));
-  if (worker->state == MF_WORKER_STARTING) never_came(host, worker, reason);
-  else free_worker(host, worker);
+  if (worker->state != MF_WORKER_STARTING) {
+    free_worker(host, worker);
+  } else if (worker->urgent && host->starting.first && make_way(host)) {
+    host->classes[worker->pool_class].n_starting--;
+    free_worker(host, worker);
+  } else {
+    never_came(host, worker, reason);
+  }
 }
 
 static void idle_died(mf_host *host, mf_worker *worker) {
@@ -487,6 +530,7 @@ void mf_pool_exited(mf_host *host, const struct mf_message_exited *message) {
   if (!worker) return;
   worker->exited = true;
   worker->status = message->status;
+  worker->max_rss_bytes = message->max_rss_bytes;
   switch (worker->state) {
     case MF_WORKER_STARTING:
       describe(worker, reason, sizeof reason);
@@ -502,4 +546,5 @@ void mf_pool_exited(mf_host *host, const struct mf_message_exited *message) {
     case MF_WORKER_HELD: break;  // mf_worker_forget_answer sees it
     case MF_WORKER_DYING: free_worker(host, worker); break;
   }
+  spawn_again(host);
 }

@@ -13,7 +13,7 @@
 #define STOP_POLL_NS (5 * MF_NS_PER_MS)
 #define STOP_LIMIT_NS (30 * MF_NS_PER_S)   // for clients that do not take their answers
 #define COLLECT_EVERY_NS (3600 * MF_NS_PER_S)
-enum { MAX_CONNECTIONS = 8192, IDLE_SECONDS = 75, ACCOUNT_CONCURRENCY = 1000 };
+enum { MAX_CONNECTIONS = 8192, IDLE_SECONDS = 75, ACCOUNT_CONCURRENCY = 1000, OTHER_DESCRIPTORS = 320 };
 
 typedef struct front {
   const mf_front_setup *setup;
@@ -136,10 +136,18 @@ static uint32_t most_connections(void) {
   return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 2 < MAX_CONNECTIONS ? (uint32_t)limit.rlim_cur / 2 : MAX_CONNECTIONS;
 }
 
+// What connections leave, without what files and logs need; a worker costs three.
+static uint32_t most_workers(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 0;
+  const uint64_t left = limit.rlim_cur - most_connections();
+  return (uint32_t)MF_MIN((left - MF_MIN(left / 2, (uint64_t)OTHER_DESCRIPTORS)) / 3, (uint64_t)UINT32_MAX);
+}
+
 static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   const mf_host_options options = {.run_slots = o->run_slots, .pool_bytes = o->pool_bytes, .keep_alive_ns = o->keep_alive_ns,
-                                   .max_concurrency = ACCOUNT_CONCURRENCY, .isa = isa};
+                                   .max_concurrency = ACCOUNT_CONCURRENCY, .max_workers = most_workers(), .isa = isa};
   const mf_package_options package = {.isa = isa, .max_unzipped_bytes = o->max_package_bytes};
   return (f->host = mf_host_create(f->loop, keeper_socket, &options, err)) &&
          (f->images = mf_serve_images_create(f->store, f->host, &package, err)) &&

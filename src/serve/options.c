@@ -53,7 +53,7 @@ static bool set_keep_alive(const char *name, const char *value, mf_serve_options
 }
 static bool set_run_slots(const char *name, const char *value, mf_serve_options *o) {
   uint64_t slots;
-  if (!read_whole(name, value, 1, 1024, &slots)) return false;
+  if (!read_whole(name, value, 1, MF_HOST_MAX_SLOTS, &slots)) return false;
   o->run_slots = (uint32_t)slots;
   return true;
 }

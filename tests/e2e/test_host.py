@@ -196,6 +196,31 @@ def test_clients_that_dribble_close_half_or_send_huge_headers(server, client):
     assert all(everything(connection).endswith(ANSWER) for connection in slow)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who has no other processes")
+def test_idle_instances_make_way_where_processes_are_limited(tmp_path):
+    """As a user who may have 40 processes: 60 functions are called in turn, each instance would live for a minute."""
+    user = 64123
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.owner() == "root" and parent.name.startswith("pytest-"):
+            parent.chmod(0o755)
+    data = tmp_path / "data"
+    data.mkdir()
+    os.chown(data, user, user)
+    limited = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "prlimit", "--nproc=40"]
+    server = Server("--pool-memory", "8", data=data, prefix=limited)
+    try:
+        client = server.client()
+        package = zipped()
+        for i in range(60):
+            create(client, f"f{i}", package)
+        for i in range(60):
+            assert json.loads(invoke(client, f"f{i}", json.loads(QUICK))[1]) == {"y": [[2, 2, 2, 2]]}, i
+        assert 10 < server.health()["instances_idle"] < 40
+    finally:
+        assert server.stop() == 0, server.log.read_text()
+
+
 @pytest.mark.parametrize("slots", [1, 3])
 def test_as_many_calls_compute_at_once_as_there_are_run_slots(serve, slots):
     server = serve("--run-slots", str(slots))
@@ -210,6 +235,24 @@ def test_as_many_calls_compute_at_once_as_there_are_run_slots(serve, slots):
             seen.append((health["instances_busy"], health["queued"]))
         assert [answer.result().status for answer in answers] == [200] * 5
     assert max(busy for busy, _ in seen) == slots and max(queued for _, queued in seen) == 5 - slots, sorted(set(seen))
+
+
+def test_quick_answers_and_slow_functions_share_one_slot(serve):
+    """Refused and quick calls do not let a function's slow runs in beside others."""
+    server = serve("--run-slots", "1")
+    for name in ("one", "two"):
+        create(server.client(), name, zipped(slow_model(700, 40)), Timeout=60)
+        for payload in (SLOW, b"{}", b"{}", b"{}", b"{}", b"{}", SLOW):
+            assert Caller(server, name, payload).call().status == 200
+    callers = [Caller(server, name, SLOW) for name in ("one", "two", "one", "two", "one")]
+    for caller in callers:
+        caller.send()
+    with concurrent.futures.ThreadPoolExecutor(5) as pool:
+        answers, busy = [pool.submit(caller.receive) for caller in callers], 0
+        while not all(answer.done() for answer in answers):
+            busy = max(busy, server.health()["instances_busy"])
+        assert [answer.result().status for answer in answers] == [200] * 5
+    assert busy == 1
 
 
 def test_the_largest_package_is_what_max_package_says(serve):

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "host/sandbox.h"
+#include "host/internal.h"
 #include "world.h"
 
 #define SCENARIO(name, scenario)                                        \
@@ -298,19 +298,20 @@ static void run_slots_are_shared_fairly(void **state) {
   assert_int_equal(run_scenario(fairness, &options, NULL), 0);
 }
 
-// One slot: after a brief run two are handed over at once and keep nobody out; after a slow one each has the slot to itself.
+// One slot: after some brief runs two are handed over at once, never more; after a slow one each has the slot to itself.
 static void brief(test_world *world) {
   const mf_function_spec spec = function(world, "r/brief"), other = function(world, "r/other");
   static test_call calls[3], beside;
   uint32_t idle, busy, queued;
-  for (int i = 0; i < 1000 && make_call(world, &spec, "echo:x")->invocation.duration_ns > MF_NS_PER_MS / 2; i++) {}
+  for (int i = 0, quick = 0; i < 1000 && quick < 4; i++)
+    quick = make_call(world, &spec, "echo:x")->invocation.duration_ns < MF_NS_PER_MS ? quick + 1 : 0;
   for (int round = 0; round < 2; round++) {
     for (int i = 0; i < 3; i++) start_call(world, &calls[i], &spec, "sleep:40");
     start_call(world, &beside, &other, "sleep:5");
     mf_host_function_statistics(world->host, spec.key, &idle, &busy, &queued);
     CHECK(queued == (round == 0 ? 1 : 2), "round %d: %u of 3 wait", round, queued);
     mf_host_function_statistics(world->host, other.key, &idle, &busy, &queued);
-    CHECK(queued == (round == 0 ? 0 : 1), "round %d: %u of another function wait", round, queued);
+    CHECK(queued == 1, "round %d: %u of another function wait", round, queued);
     await_calls(calls, 3);
     await_call(&beside);
     OUTCOME(&beside, MF_OUTCOME_ANSWER);
@@ -323,6 +324,81 @@ static void brief_runs_are_handed_over_ahead(void **state) {
   assert_int_equal(run_scenario(brief, &options, NULL), 0);
 }
 
+// What is refused or fails at once says nothing about how long a run takes.
+static void refusals(test_world *world) {
+  const mf_function_spec spec = function(world, "r/refusals");
+  static test_call calls[3];
+  uint32_t idle, busy, queued;
+  make_call(world, &spec, "sleep:5");
+  for (int i = 0; i < 20; i++) make_call(world, &spec, "fail:InvalidInput");
+  for (int i = 0; i < 3; i++) start_call(world, &calls[i], &spec, "sleep:20");
+  mf_host_function_statistics(world->host, spec.key, &idle, &busy, &queued);
+  CHECK(queued == 2, "%u of 3 wait", queued);
+  await_calls(calls, 3);
+}
+static void quick_refusals_are_no_brief_runs(void **state) {
+  (void)state;
+  mf_host_options options = small_options;
+  options.run_slots = 1;
+  assert_int_equal(run_scenario(refusals, &options, NULL), 0);
+}
+
+// ---- making way ----
+
+static void call_many(test_world *world, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) {
+    char key[16];
+    snprintf(key, sizeof key, "r/many%u", i);
+    const mf_function_spec spec = function(world, key);
+    const test_call *call = make_call(world, &spec, "echo:x");
+    CHECK(call->invocation.outcome == MF_OUTCOME_ANSWER, "function %u: %s", i, call->invocation.error.message);
+  }
+}
+
+static void few_workers(test_world *world) {
+  call_many(world, 12);
+  mf_host_stats stats;
+  CHECK(await_condition(world, pool_is_full, 5000), "the pool is filled still");
+  mf_host_statistics(world->host, &stats);
+  CHECK(stats.instances_idle + stats.blank_workers <= 4 && stats.instances_idle > 0, "%u instances, %u blank workers", stats.instances_idle,
+        stats.blank_workers);
+}
+static void the_longest_idle_instance_makes_way(void **state) {
+  (void)state;
+  mf_host_options options = small_options;
+  options.max_workers = 4;
+  assert_int_equal(run_scenario(few_workers, &options, NULL), 0);
+}
+
+static void little_memory(test_world *world) {
+  const mf_function_spec one = function(world, "r/one"), two = function(world, "r/two");
+  uint32_t idle, busy, queued;
+  world->host->committed_limit_bytes = 150 << 20;
+  OUTCOME(make_call(world, &one, "arena:100"), MF_OUTCOME_ANSWER);
+  CHECK(world->host->committed_bytes >= 100 << 20, "%llu bytes", (unsigned long long)world->host->committed_bytes);
+  OUTCOME(make_call(world, &two, "arena:100"), MF_OUTCOME_ANSWER);
+  mf_host_function_statistics(world->host, one.key, &idle, &busy, &queued);
+  CHECK(idle == 0, "both are kept with %llu bytes", (unsigned long long)world->host->committed_bytes);
+  mf_host_function_statistics(world->host, two.key, &idle, &busy, &queued);
+  CHECK(idle == 1, "the newer one is gone");
+  mf_host_forget(world->host, two.key);
+  CHECK(await_condition(world, no_instances, 1000) && world->host->committed_bytes == 0, "%llu bytes are left",
+        (unsigned long long)world->host->committed_bytes);
+}
+SCENARIO(memory_that_instances_were_seen_to_hold_is_counted, little_memory)
+
+static void dead_blank(test_world *world) {
+  const mf_function_spec spec = function(world, "r/b");
+  CHECK(await_condition(world, pool_is_full, 5000), "the pool is filled");
+  const uint64_t arena = spec.arena_bytes;
+  mf_worker *first = world->host->classes[0].blank;
+  CHECK(first && arena <= mf_pool_class_bytes[0], "no blank worker of the smallest class");
+  kill(first->pid, SIGKILL);
+  usleep(20000);  // dead, and front has not been told
+  OUTCOME(make_call(world, &spec, "echo:x"), MF_OUTCOME_ANSWER);
+}
+SCENARIO(a_blank_worker_that_died_unnoticed_costs_nobody_an_answer, dead_blank)
+
 // ---- deadlines ----
 
 static void deadline(test_world *world) {
@@ -334,11 +410,31 @@ static void deadline(test_world *world) {
   const int64_t took = call->ended_ns - call->began_ns;
   CHECK(took >= 100 * MF_NS_PER_MS && took < 1000 * MF_NS_PER_MS, "took %lld ns", (long long)took);
   CHECK(call->invocation.duration_ns >= 90 * MF_NS_PER_MS, "duration %lld", (long long)call->invocation.duration_ns);
+  CHECK(call->invocation.max_memory_bytes >= 64 << 10, "a run that timed out had %llu bytes", (unsigned long long)call->invocation.max_memory_bytes);
   call = make_call(world, &spec, "count");
   OUTCOME(call, MF_OUTCOME_ANSWER);
   CHECK(call->invocation.cold && strstr(call->response, " 1 "), "after a timeout the instance is a fresh one: %s", call->response);
 }
 SCENARIO(invoke_after_timeout_gets_a_fresh_instance, deadline)
+
+// The meter of runs without an answer: killed while its plan was made, and dead with memory of its own.
+static void remains(test_world *world) {
+  mf_function_spec spec = function(world, "r/t");
+  spec.timeout_ms = 60;
+  strcpy(world->image_text, "slow");
+  const test_call *call = make_call(world, &spec, "echo:x");
+  OUTCOME(call, MF_OUTCOME_TIMEOUT);
+  CHECK(call->invocation.init_ns >= 30 * MF_NS_PER_MS && call->invocation.duration_ns == 0, "init %lld, duration %lld",
+        (long long)call->invocation.init_ns, (long long)call->invocation.duration_ns);
+  spec = function(world, "r/d");
+  strcpy(world->image_text, "");
+  OUTCOME(make_call(world, &spec, "arena:100"), MF_OUTCOME_ANSWER);
+  call = make_call(world, &spec, "crash");
+  OUTCOME(call, MF_OUTCOME_EXITED);
+  CHECK(call->invocation.max_memory_bytes >= 100 << 20 && call->invocation.max_memory_bytes <= 128 << 20, "%llu bytes",
+        (unsigned long long)call->invocation.max_memory_bytes);
+}
+SCENARIO(what_timed_out_or_died_is_metered_too, remains)
 
 static void waiting_deadline(test_world *world) {
   mf_function_spec slow = function(world, "r/slow"), spec = function(world, "r/t");
@@ -525,7 +621,12 @@ int main(void) {
       cmocka_unit_test(the_account_has_a_limit_too),
       cmocka_unit_test(run_slots_are_shared_fairly),
       cmocka_unit_test(brief_runs_are_handed_over_ahead),
+      cmocka_unit_test(quick_refusals_are_no_brief_runs),
+      cmocka_unit_test(the_longest_idle_instance_makes_way),
+      cmocka_unit_test(memory_that_instances_were_seen_to_hold_is_counted),
+      cmocka_unit_test(a_blank_worker_that_died_unnoticed_costs_nobody_an_answer),
       cmocka_unit_test(invoke_after_timeout_gets_a_fresh_instance),
+      cmocka_unit_test(what_timed_out_or_died_is_metered_too),
       cmocka_unit_test(waiting_counts_against_the_timeout),
       cmocka_unit_test(an_update_retires_old_instances_and_fails_nothing),
       cmocka_unit_test(deleting_lets_accepted_invocations_finish),
