@@ -235,6 +235,12 @@ static bool open_outputs(opener *o, const mf_image_node_record *node, uint32_t p
   return true;
 }
 
+static bool is_released(const mf_image *image, const mf_image_node_record *node, uint32_t id) {
+  for (uint32_t i = 0; i < node->n_releases; i++)
+    if (image->ids[node->releases + i] == id) return true;
+  return false;
+}
+
 static bool flags_are_right(const opener *o, const mf_image_node_record *node) {
   const mf_image *image = o->image;
   enum { ALL = MF_NODE_SHAPE | MF_NODE_SELF | MF_NODE_ALIAS | MF_NODE_INPLACE };
@@ -244,8 +250,8 @@ static bool flags_are_right(const opener *o, const mf_image_node_record *node) {
   if (node->flags & ~(uint32_t)ALL || self != !!(node->flags & MF_NODE_SELF)) return false;
   if (self && node->flags & (MF_NODE_SHAPE | MF_NODE_ALIAS | MF_NODE_INPLACE)) return false;
   if (node->flags & (MF_NODE_ALIAS | MF_NODE_INPLACE) && (in >= image->n_values || out >= image->n_values)) return false;
-  if (node->flags & MF_NODE_INPLACE)
-    return image->values[in].storage == MF_STORAGE_HEAP && image->values[out].storage == MF_STORAGE_HEAP && !(node->flags & MF_NODE_ALIAS);
+  if (node->flags & MF_NODE_INPLACE)  // its block gets a new owner, so nobody may read it afterwards
+    return is_released(image, node, in) && image->values[in].storage == MF_STORAGE_HEAP && image->values[out].storage == MF_STORAGE_HEAP && !(node->flags & MF_NODE_ALIAS);
   return true;
 }
 

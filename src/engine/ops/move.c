@@ -13,7 +13,9 @@ static bool read_permutation(const mf_attributes *a, uint32_t rank, uint32_t *pe
   uint32_t seen = 0;
   for (uint32_t d = 0; d < rank; d++) {
     perm[d] = rank - 1 - d;
-    if (listed && !mf_ops_axis(listed[d], rank, &perm[d], err)) return false;
+    if (listed && (listed[d] < 0 || listed[d] >= rank))  // other than an axis it may not count from the end
+      return mf_fail(err, MF_InvalidModel, "perm names axis %lld, expected 0 to %u", (long long)listed[d], rank - 1);
+    if (listed) perm[d] = (uint32_t)listed[d];
     if (seen >> perm[d] & 1)
       return mf_fail(err, MF_InvalidModel, "perm names axis %u twice, expected once", perm[d]);
     seen |= UINT32_C(1) << perm[d];

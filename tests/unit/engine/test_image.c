@@ -106,6 +106,33 @@ static void forged_planned_regions_are_refused(void **state) {
   case_free(&c);
 }
 
+// A block of memory that a node hands on belongs to its output: an input that lives on must not be handed on.
+static uint32_t forge_hand_overs(const char *name) {
+  engine_case c;
+  compile_case(&c, name);
+  mf_image_header *h = (mf_image_header *)(uintptr_t)c.bytes.data;
+  mf_image_section *section = &h->sections[MF_SECTION_NODES];
+  mf_image_node_record *nodes = (mf_image_node_record *)((uintptr_t)c.bytes.data + section->offset);
+  uint32_t forged = 0;
+  for (uint64_t i = 0; i < section->count; i++) {
+    mf_error err = {0};
+    if (!(nodes[i].flags & MF_NODE_INPLACE)) continue;
+    const uint32_t releases = nodes[i].n_releases;
+    nodes[i].n_releases = 0;
+    h->metadata_hash = mf_image_metadata_hash(h, h->metadata_bytes);
+    if (opens(c.bytes, &err)) fail_msg("%s: node %llu hands on what others may read", name, (unsigned long long)i);
+    nodes[i].n_releases = releases;
+    forged++;
+  }
+  case_free(&c);
+  return forged;
+}
+
+static void forged_hand_overs_are_refused(void **state) {
+  (void)state;
+  assert_true(forge_hand_overs("kept_chain") > 0);
+}
+
 static void what_is_no_image_is_said_to_be_none(void **state) {
   (void)state;
   _Alignas(64) char text[512] = "something else";
@@ -159,7 +186,7 @@ int main(int argc, char **argv) {
   cases = argv[1];
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_flipped_bit_is_found), cmocka_unit_test(every_cut_is_found), cmocka_unit_test(forged_records_do_no_harm),
-    cmocka_unit_test(forged_planned_regions_are_refused),
+    cmocka_unit_test(forged_planned_regions_are_refused), cmocka_unit_test(forged_hand_overs_are_refused),
     cmocka_unit_test(what_is_no_image_is_said_to_be_none), cmocka_unit_test(signature_and_metadata_travel),
     cmocka_unit_test(equal_constants_are_stored_once),
   };

@@ -64,13 +64,16 @@ static const mf_kernel *reference_of(const mf_operator *op) {
   return op->kernels[last];
 }
 
-bool runner_run(const runner_node *node, mf_tensor *outputs, mf_error *err) {
+static mf_shape_call view_of(const runner_node *node, mf_tensor *outputs) {
+  return (mf_shape_call){.inputs = node->inputs, .n_inputs = node->n_inputs, .outputs = outputs, .n_outputs = node->n_outputs,
+                         .attributes = attributes_of(node), .opset = node->opset};
+}
+
+static bool run_kernel(const runner_node *node, const mf_kernel *kernel, mf_tensor *outputs, mf_error *err) {
   mf_tensor *wanted[RUNNER_MAX];
   temporaries blocks = {.n = 0};
   if (!runner_shape(node, outputs, err) || !give_memory(node, outputs, wanted, err)) return false;
-  const mf_kernel *kernel = reference_of(node->op);
-  mf_shape_call view = {.inputs = node->inputs, .n_inputs = node->n_inputs, .outputs = outputs, .n_outputs = node->n_outputs,
-                        .attributes = attributes_of(node), .opset = node->opset};
+  mf_shape_call view = view_of(node, outputs);
   size_t scratch = kernel->scratch ? kernel->scratch(&view) : 0;
   mf_kernel_call call = {.inputs = node->inputs, .outputs = wanted, .n_inputs = node->n_inputs, .n_outputs = node->n_outputs,
                          .attributes = view.attributes, .opset = node->opset, .scratch = runner_memory(scratch),
@@ -79,6 +82,25 @@ bool runner_run(const runner_node *node, mf_tensor *outputs, mf_error *err) {
   free(call.scratch);
   for (uint32_t i = 0; i < blocks.n; i++) free(blocks.blocks[i]);
   return done;
+}
+
+bool runner_run(const runner_node *node, mf_tensor *outputs, mf_error *err) { return run_kernel(node, reference_of(node->op), outputs, err); }
+
+static bool is_usable(const runner_node *node, const mf_kernel *kernel, mf_tensor *outputs) {
+  mf_shape_call view = view_of(node, outputs);
+  return !kernel->pack && kernel->isa <= mf_isa_of_processor() && kernel->applies && kernel->applies(&view);
+}
+
+uint32_t runner_run_others(const runner_node *node) {
+  uint32_t n = 0;
+  for (const mf_kernel *const *kernel = node->op->kernels; *kernel && kernel[1]; kernel++) {
+    mf_tensor outputs[RUNNER_MAX] = {{0}};
+    mf_error err;
+    if (!runner_shape(node, outputs, &err) || !is_usable(node, *kernel, outputs)) continue;
+    if (run_kernel(node, *kernel, outputs, &err)) n++;
+    runner_free(outputs, node->n_outputs);
+  }
+  return n;
 }
 
 // ---- less and less knowledge ----

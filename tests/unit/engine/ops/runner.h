@@ -19,6 +19,8 @@ typedef struct runner_node {
 
 // Fills outputs[0 … n_outputs) (data freed by runner_free).
 bool runner_run(const runner_node *node, mf_tensor *outputs, mf_error *err) MF_MUST_CHECK;
+// All other kernels of the operator that apply to these inputs and pack no constant, for what sanitizers find; how many ran.
+uint32_t runner_run_others(const runner_node *node);
 // Only the shape function.
 bool runner_shape(const runner_node *node, mf_tensor *outputs, mf_error *err) MF_MUST_CHECK;
 // Asks the shape function again while it knows less and less (no data, some dimensions, no dimension, no rank, no type). Where it
