@@ -5,9 +5,11 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
+import tarfile
 import tempfile
 import time
 import urllib.request
@@ -18,12 +20,15 @@ import botocore.auth
 import botocore.awsrequest
 import botocore.config
 import botocore.credentials
+import botocore.exceptions
 import numpy
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAYFLY = os.environ.get("MAYFLY", str(ROOT / "build/mayfly"))
+RECORDED = ROOT.parent / "shared/aws-recorded.tar.xz"
 ROLE = "arn:aws:iam::000000000000:role/models"
 
 
@@ -159,3 +164,50 @@ def invoke(client, name, payload, **more):
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     answer = client.invoke(FunctionName=name, Payload=body, **more)
     return answer, answer["Payload"].read()
+
+
+class Recorded:
+    """What AWS answered to one test's calls, by step. The recording masks names: what stands for one, "<name:1>", must be the same wherever
+    the mask is; `known` says what some of them are."""
+
+    def __init__(self, test, file="lambda/test_lambda_api.json", **known):
+        if not RECORDED.exists():
+            pytest.skip(f"AWS's recorded answers are not at {RECORDED}")
+        with tarfile.open(RECORDED) as archive:
+            member = next(name for name in archive.getnames() if name.endswith(file))
+            tests = json.load(archive.extractfile(member))
+        self.steps = next(value["recorded-content"] for name, value in tests.items() if name.endswith("::" + test))
+        self.known = {"partition": "aws", "region": "us-east-1", **{name.replace("_", "-"): value for name, value in known.items()}}
+
+    def check(self, step, call, **arguments):
+        """Calls, and compares status, code, message and members; the answer."""
+        try:
+            answer = call(**arguments)
+        except botocore.exceptions.ClientError as problem:
+            answer = problem.response
+        self.compare(step, self.steps[step], answer)
+        return answer
+
+    def compare(self, where, theirs, ours):
+        if isinstance(theirs, dict):
+            assert isinstance(ours, dict), f"{where}: {ours!r}, AWS: {theirs!r}"
+            if where.endswith("ResponseMetadata"):
+                ours, theirs = ({"HTTPStatusCode": each["HTTPStatusCode"]} for each in (ours, theirs))
+            assert sorted(ours) == sorted(theirs), f"{where}: members {ours}, AWS: {theirs}"
+            for name in theirs:
+                self.compare(f"{where}.{name}", theirs[name], ours[name])
+        elif isinstance(theirs, str):
+            assert self.is_same_text(theirs, str(ours)), f"{where}: {ours!r}, AWS: {theirs!r}, {self.known}"
+        else:
+            assert ours == theirs, f"{where}: {ours!r}, AWS: {theirs!r}"
+
+    def is_same_text(self, theirs, ours):
+        parts = re.split(r"<([a-z_-]+(?::\d+)?)>", theirs.replace("111111111111", "000000000000"))
+        pattern, names = re.escape(parts[0]), []
+        for name, after in zip(parts[1::2], parts[2::2]):
+            names += [] if name in self.known else [name]
+            pattern += (re.escape(self.known[name]) if name in self.known else "(.+)") + re.escape(after)
+        found = re.fullmatch(pattern, ours)
+        if found:
+            self.known.update(zip(names, found.groups()))
+        return found

@@ -6,7 +6,7 @@
 #include "garbage.h"
 #include "package.h"
 
-enum { ENVIRONMENT_BYTES = 4096, MAX_TAGS = 50 };
+enum { ENVIRONMENT_BYTES = 4096 };
 
 void mf_set_member(json_t *object, const char *name, const char *text) {
   if (text) json_object_set_new(object, name, json_string(text));
@@ -23,13 +23,17 @@ static void format_modified(char out[40]) {
   snprintf(out + len, 40 - len, ".%03d+0000", (int)(now % MF_NS_PER_S / MF_NS_PER_MS));
 }
 
-void mf_touch_configuration(json_t *row) {
-  char modified[40], revision[MF_UUID_TEXT + 1];
-  json_t *configuration = mf_row_configuration(row);
-  format_modified(modified);
+void mf_touch_revision(json_t *row) {
+  char revision[MF_UUID_TEXT + 1];
   mf_uuid4(revision);
-  mf_set_member(configuration, "LastModified", modified);
-  mf_set_member(configuration, "RevisionId", revision);
+  mf_set_member(mf_row_configuration(row), "RevisionId", revision);
+}
+
+void mf_touch_configuration(json_t *row) {
+  char modified[40];
+  format_modified(modified);
+  mf_set_member(mf_row_configuration(row), "LastModified", modified);
+  mf_touch_revision(row);
 }
 
 // ---- what is kept ----
@@ -163,15 +167,8 @@ static bool check_logging(mf_operation_call *call, const json_t *body) {
   return false;
 }
 
-static bool check_tags(mf_operation_call *call, const json_t *body) {
-  if (json_object_size(json_object_get(body, "Tags")) <= MAX_TAGS) return true;
-  mf_refuse(call->http, 400, "InvalidParameterValueException", "Number of tags exceeds resource tag limit.");
-  return false;
-}
-
 bool mf_check_configuration(mf_operation_call *call, const json_t *body) {
-  return check_runtime(call, body) && check_environment(call, body) && check_layers(call, body) && check_logging(call, body) &&
-         check_tags(call, body);
+  return check_runtime(call, body) && check_environment(call, body) && check_layers(call, body) && check_logging(call, body);
 }
 
 // ---- what is returned ----

@@ -103,8 +103,8 @@ static bool check_supported(mf_operation_call *call) {
 void mf_handle_CreateFunction(mf_operation_call *call) {
   json_t *there;
   mf_error err;
-  if (!check_name(call) || !mf_check_configuration(call, call->body) || !check_supported(call) ||
-      !mf_package_check_code(call, json_object_get(call->body, "Code")))
+  if (!check_name(call) || !mf_check_configuration(call, call->body) || !mf_check_tags(call, json_object_get(call->body, "Tags")) ||
+      !check_supported(call) || !mf_package_check_code(call, json_object_get(call->body, "Code")))
     return;
   if (!mf_row_load(call->lambda->env.store, call->key, &there, &err)) {
     mf_refuse_error(call->http, &err);

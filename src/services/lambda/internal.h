@@ -21,11 +21,11 @@ typedef struct mf_operation_call {
   mf_http_request *http;
   mf_arena *arena;
   mf_str region;
-  mf_str name_text;         // FunctionName as sent, decoded
+  mf_str name_text;         // FunctionName, or the ARN of a tagged resource, as sent, decoded
   mf_str name;              // the bare name
   mf_str qualifier;         // "" if none
   mf_str key;               // "region/name"
-  json_t *body;             // the request's JSON, NULL when the operation has none; borrowed by the handler
+  json_t *body;             // the request's JSON and lists of its query, NULL when it has neither; borrowed by the handler
   struct mf_upload *upload; // Create/UpdateFunctionCode: where the package is in the body
 } mf_operation_call;
 
@@ -69,13 +69,15 @@ struct mf_lambda {
 };
 
 // operations.c
-const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_str *name);  // name: FunctionName as in the path
+const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_str *name);  // name: name_text as in the path
 void mf_operation_handle(mf_http_request *http, const mf_principal *principal, void *context);
 void mf_operation_too_large(mf_http_request *http, void *context);
 
 // helpers of the handlers
 void mf_not_found(mf_operation_call *call, mf_str qualifier);  // 404 "Function not found: ARN[:qualifier]"
 char *mf_function_arn(mf_arena *arena, mf_str region, mf_str name, const char *suffix);  // suffix "" or ":$LATEST"
+// Makes the call one about this function. false: an answer was sent, since it is no function of this account and region.
+bool mf_take_name(mf_operation_call *call, const mf_lambda_name *name);
 // The row of the call's function; NULL: an answer was sent.
 json_t *mf_require_row(mf_operation_call *call);
 // false: an answer was sent, because the function is Pending or an update is under way.
@@ -88,7 +90,11 @@ void mf_keep_members(const mf_shape *shape, const json_t *body, json_t *configur
 // false: an answer was sent.
 bool mf_check_configuration(mf_operation_call *call, const json_t *body);
 void mf_touch_configuration(json_t *row);                      // LastModified and RevisionId
+void mf_touch_revision(json_t *row);                           // RevisionId alone
 void mf_set_member(json_t *object, const char *name, const char *text);  // NULL: removes it
+
+// tags.c: may a function have these? false: an answer was sent.
+bool mf_check_tags(mf_operation_call *call, const json_t *tags);
 
 // handlers
 void mf_handle_Invoke(mf_operation_call *call);
@@ -102,6 +108,9 @@ void mf_handle_UpdateFunctionCode(mf_operation_call *call);
 void mf_handle_PutFunctionConcurrency(mf_operation_call *call);
 void mf_handle_GetFunctionConcurrency(mf_operation_call *call);
 void mf_handle_DeleteFunctionConcurrency(mf_operation_call *call);
+void mf_handle_TagResource(mf_operation_call *call);
+void mf_handle_UntagResource(mf_operation_call *call);
+void mf_handle_ListTags(mf_operation_call *call);
 
 // invoke.c: the short way in, without an operation call
 void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void *context);

@@ -54,7 +54,10 @@ bool mf_lambda_decode(mf_arena *arena, mf_str text, mf_str *out) {
   if (!memchr(text.data, '%', text.len)) return true;
   char *copy = mf_arena_alloc(arena, text.len + 1);
   size_t len = 0;
-  if (!copy) return false;
+  if (!copy) {
+    *out = (mf_str){0};
+    return false;
+  }
   for (size_t i = 0; i < text.len; i++) {
     uint8_t byte = (uint8_t)text.data[i];
     if (text.data[i] == '%') {

@@ -18,6 +18,7 @@ void mf_name_patterns_deinit(mf_name_patterns *patterns);
 
 // false: does not match the pattern. Names without a colon take a short cut that needs no regular expression.
 bool mf_lambda_name_parse(const mf_name_patterns *patterns, bool for_write, mf_str text, mf_lambda_name *out);
-// %XX once; false: a broken escape or a NUL. The result is in the arena, or `text` itself when nothing is encoded.
+// %XX once; false: a broken escape or a NUL, or, with data NULL, no memory. The result is in the arena, or `text` itself when nothing is
+// encoded.
 bool mf_lambda_decode(mf_arena *arena, mf_str text, mf_str *out);
 #endif

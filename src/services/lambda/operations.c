@@ -16,13 +16,14 @@ const mf_operation mf_operations[] = {
 const uint32_t mf_n_operations = MF_COUNT(mf_operations);
 
 // ---- matching ----
-static mf_str next_segment(mf_str *rest) {
-  const char *slash = memchr(rest->data, '/', rest->len);
-  size_t len = slash ? (size_t)(slash - rest->data) : rest->len;
-  mf_str segment = {rest->data, len};
-  size_t step = slash ? len + 1 : len;
+// What stands before the separator; `rest` goes on behind it.
+static mf_str next_part(mf_str *rest, char separator) {
+  const char *found = memchr(rest->data, separator, rest->len);
+  size_t len = found ? (size_t)(found - rest->data) : rest->len;
+  mf_str part = {rest->data, len};
+  size_t step = found ? len + 1 : len;
   *rest = (mf_str){rest->data + step, rest->len - step};
-  return segment;
+  return part;
 }
 
 // A query in the table's path ("?find=LayerVersion") tells operations apart that share one; it may stand anywhere in the request's.
@@ -39,12 +40,12 @@ static bool matches(const mf_operation *operation, mf_str method, mf_str target,
   if (!mf_str_is(method, operation->method) || !split_path(operation, query, &pattern)) return false;
   if (mf_str_ends(target, MF_STR("/"))) target.len--;  // botocore ends some paths with a slash, the JavaScript SDK none
   while (pattern.len > 0) {
-    mf_str want = next_segment(&pattern);
+    mf_str want = next_part(&pattern, '/');
     if (target.len == 0 && want.len > 0) return false;
-    mf_str have = next_segment(&target);
+    mf_str have = next_part(&target, '/');
     bool is_label = mf_str_starts(want, MF_STR("{"));
     if (is_label ? have.len == 0 : !mf_str_equal(want, have)) return false;
-    if (mf_str_is(want, "{FunctionName}")) *name = have;
+    if (mf_str_is(want, "{FunctionName}") || mf_str_is(want, "{ARN}")) *name = have;
   }
   return target.len == 0;
 }
@@ -104,19 +105,44 @@ bool mf_require_revision(mf_operation_call *call, const json_t *row) {
 }
 
 // ---- members ----
+static const char *sent_name(const mf_field *field) { return field->sent_as ? field->sent_as : field->name; }
+
+// One element of a list in the query. false: it is no text.
+static bool take_element(mf_operation_call *call, json_t *list, mf_str encoded, mf_violations *violations) {
+  mf_str text;
+  bool is_decoded = mf_lambda_decode(call->arena, encoded, &text);
+  violations->out_of_memory |= !text.data;
+  return is_decoded && json_array_append_new(list, json_stringn(text.data, text.len)) == 0;  // jansson takes UTF-8 alone
+}
+
+// A list in the query is a parameter that is repeated. It joins the body's members, where handlers look for lists.
+static void take_list(mf_operation_call *call, const mf_field *field, mf_violations *violations) {
+  json_t *list = json_array();
+  for (mf_str rest = mf_request_query(call->http); rest.len > 0;) {
+    mf_str value = next_part(&rest, '&');
+    if (!mf_str_is(next_part(&value, '='), sent_name(field)) || take_element(call, list, value, violations)) continue;
+    violations->wrong_type = true;
+    mf_buf_format(&violations->text, "An element of '%s' can not be converted to a String", sent_name(field));
+    break;
+  }
+  if (json_array_size(list) == 0 && !violations->wrong_type) mf_validate_text(field, (mf_str){0}, violations);
+  if (!call->body) call->body = json_object();
+  json_object_set_new(call->body, field->name, list);
+}
+
 // Values in path and query, in AWS's order of the errors: qualifier before name.
-static bool check_parameters(mf_operation_call *call, mf_violations *violations) {
+static void check_parameters(mf_operation_call *call, mf_violations *violations) {
   const mf_shape *shape = call->operation->input;
-  for (uint32_t i = shape->n_fields; i-- > 0;) {
+  for (uint32_t i = shape->n_fields; i-- > 0 && !violations->wrong_type;) {
     const mf_field *field = &shape->fields[i];
     bool found = false;
     mf_str value = MF_STR("");
-    if (field->flags & MF_IN_QUERY) value = mf_request_parameter(call->http, field->name, &found);
+    if (field->flags & MF_IN_QUERY && field->kind == MF_LIST) take_list(call, field, violations);
+    else if (field->flags & MF_IN_QUERY) value = mf_request_parameter(call->http, sent_name(field), &found);
     else if (field->flags & MF_IN_PATH) value = call->name_text, found = true;
     if (found) mf_validate_text(field, value.data ? value : MF_STR(""), violations);
     if (found && strcmp(field->name, "Qualifier") == 0) call->qualifier = value;
   }
-  return true;
 }
 
 static bool report(mf_operation_call *call, mf_violations *v) {
@@ -148,35 +174,37 @@ static bool is_write(const mf_operation_call *call) {
 }
 
 // Name, qualifier and ARN: whose function is it, and is it ours to answer for?
-static bool resolve_name(mf_operation_call *call) {
-  mf_lambda_name name;
-  if (!mf_lambda_name_parse(&call->lambda->patterns, is_write(call), call->name_text, &name)) {
-    mf_refuse(call->http, 400, "ValidationException", "1 validation error detected: Value '%.*s' at 'functionName' failed to satisfy "
-              "constraint: Member must satisfy regular expression pattern: %s", (int)MF_MIN(call->name_text.len, (size_t)256),
-              call->name_text.data, is_write(call) ? mf_pattern_function_write : mf_pattern_function_read);
-    return false;
-  }
-  if (name.region.len > 0 && !mf_str_equal(name.region, call->region)) {
+bool mf_take_name(mf_operation_call *call, const mf_lambda_name *name) {
+  if (name->region.len > 0 && !mf_str_equal(name->region, call->region)) {
     mf_refuse(call->http, 404, "ResourceNotFoundException", "Functions from '%.*s' are not reachable in this region ('%.*s')",
-              MF_STR_ARG(name.region), MF_STR_ARG(call->region));
+              MF_STR_ARG(name->region), MF_STR_ARG(call->region));
     return false;
   }
-  if (name.account.len > 0 && !mf_str_is(name.account, MF_ACCOUNT)) {
+  if (name->account.len > 0 && !mf_str_is(name->account, MF_ACCOUNT)) {
     mf_refuse(call->http, 403, "AccessDeniedException", "functions of account %.*s are not accessible from account " MF_ACCOUNT,
-              MF_STR_ARG(name.account));
+              MF_STR_ARG(name->account));
     return false;
   }
-  if (name.qualifier.len > 0 && call->qualifier.len > 0 && !mf_str_equal(name.qualifier, call->qualifier)) {
+  if (name->qualifier.len > 0 && call->qualifier.len > 0 && !mf_str_equal(name->qualifier, call->qualifier)) {
     mf_refuse(call->http, 400, "InvalidParameterValueException",
               "The derived qualifier from the function name does not match the specified qualifier.");
     return false;
   }
-  if (name.qualifier.len > 0) call->qualifier = name.qualifier;
-  call->name = name.name;
+  if (name->qualifier.len > 0) call->qualifier = name->qualifier;
+  call->name = name->name;
   char *key = mf_str_format(call->arena, "%.*s/%.*s", MF_STR_ARG(call->region), MF_STR_ARG(call->name));
   call->key = mf_str_from(key);
   if (!key) mf_refuse_no_memory(call->http);
   return key != NULL;
+}
+
+static bool resolve_name(mf_operation_call *call) {
+  mf_lambda_name name;
+  if (mf_lambda_name_parse(&call->lambda->patterns, is_write(call), call->name_text, &name)) return mf_take_name(call, &name);
+  mf_refuse(call->http, 400, "ValidationException", "1 validation error detected: Value '%.*s' at 'functionName' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: %s", (int)MF_MIN(call->name_text.len, (size_t)256),
+            call->name_text.data, is_write(call) ? mf_pattern_function_write : mf_pattern_function_read);
+  return false;
 }
 
 // ---- bodies ----
@@ -212,7 +240,7 @@ static void run_operation(mf_operation_call *call) {
     const json_t *name = json_object_get(call->body, "FunctionName");
     if (json_is_string(name)) call->name_text = (mf_str){json_string_value(name), json_string_length(name)};
   }
-  bool has_name = call->operation->handle != mf_handle_ListFunctions;
+  bool has_name = mf_shape_field(call->operation->input, "FunctionName") != NULL;
   if (check_members(call) && (!has_name || resolve_name(call))) call->operation->handle(call);
 }
 
@@ -230,7 +258,8 @@ void mf_operation_handle(mf_http_request *http, const mf_principal *principal, v
   call.region = mf_str_copy(call.arena, principal->region);
   mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &name);
   if (!mf_lambda_decode(call.arena, name, &call.name_text)) {
-    mf_refuse(http, 400, "ValidationException", "1 validation error detected: the function name is not well encoded");
+    if (!call.name_text.data) mf_refuse_no_memory(http);
+    else mf_refuse(http, 400, "ValidationException", "1 validation error detected: the name in the path is not well encoded");
     return;
   }
   run_operation(&call);

@@ -20,6 +20,11 @@ const char mf_pattern_function_write[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGIO
                                          "(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
 #define ROLE "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"
 #define RESOURCE_ARN "(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"
+// Of everything that AWS lets one tag, in the words of its error today (recorded).
+#define TAGGABLE                                                                                                                     \
+  "arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:\\d{12}:"                                          \
+  "(function:[a-zA-Z0-9-_]+(:(\\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}|"               \
+  "event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|capacity-provider:[a-zA-Z0-9-_]+)"
 #define QUALIFIER "\\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
 // In the order in which AWS lists them in its error (lambda.md, RUNTIMES).
 #define RUNTIMES                                                                                                               \
@@ -29,6 +34,7 @@ const char mf_pattern_function_write[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGIO
 
 #define NAME_READ {"FunctionName", MF_STRING, 1, 170, mf_pattern_function_read, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
 #define NAME_WRITE {"FunctionName", MF_STRING, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
+#define RESOURCE {"Resource", MF_STRING, NONE, TAGGABLE, NULL, NULL, MF_REQUIRED | MF_IN_PATH, "ARN"}
 #define QUALIFIER_FIELD {"Qualifier", MF_STRING, 1, 128, QUALIFIER, NULL, NULL, MF_IN_QUERY}
 
 INNER(FunctionCode, {"ZipFile", MF_BLOB, NONE}, {"S3Bucket", MF_STRING, 3, 63, "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$"},
@@ -113,6 +119,9 @@ SHAPE(PutFunctionConcurrencyRequest, NAME_WRITE,
       {"ReservedConcurrentExecutions", MF_INTEGER, 0, MF_NO_LIMIT, NULL, NULL, NULL, MF_REQUIRED});
 SHAPE(GetFunctionConcurrencyRequest, NAME_READ);
 SHAPE(DeleteFunctionConcurrencyRequest, NAME_WRITE);
+SHAPE(TagResourceRequest, RESOURCE, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags, MF_REQUIRED});
+SHAPE(UntagResourceRequest, RESOURCE, {"TagKeys", MF_LIST, NONE, NULL, NULL, &StringList, MF_REQUIRED | MF_IN_QUERY, "tagKeys"});
+SHAPE(ListTagsRequest, RESOURCE);
 SHAPE(InvocationRequest, NAME_READ,
       {"InvocationType", MF_STRING, NONE, NULL, "Event, RequestResponse, DryRun", NULL, MF_IN_HEADER},
       {"LogType", MF_STRING, NONE, NULL, "None, Tail", NULL, MF_IN_HEADER},

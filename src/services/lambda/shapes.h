@@ -17,6 +17,7 @@ typedef struct mf_field {
   const char *values;       // of an enumeration, "A, B" in AWS's order; NULL: any
   const mf_shape *of;       // a structure's members; a list's element (one field); a map's key and value (two fields)
   uint32_t flags;
+  const char *sent_as;      // its name in path or query, where that is another one; NULL: `name`
 } mf_field;
 struct mf_shape {
   const char *name;
@@ -37,7 +38,8 @@ enum {
 extern const mf_shape mf_shape_CreateFunctionRequest, mf_shape_UpdateFunctionCodeRequest, mf_shape_UpdateFunctionConfigurationRequest,
     mf_shape_GetFunctionRequest, mf_shape_GetFunctionConfigurationRequest, mf_shape_ListFunctionsRequest,
     mf_shape_DeleteFunctionRequest, mf_shape_PutFunctionConcurrencyRequest, mf_shape_GetFunctionConcurrencyRequest,
-    mf_shape_DeleteFunctionConcurrencyRequest, mf_shape_InvocationRequest;
+    mf_shape_DeleteFunctionConcurrencyRequest, mf_shape_InvocationRequest, mf_shape_TagResourceRequest, mf_shape_UntagResourceRequest,
+    mf_shape_ListTagsRequest;
 
 // lambda.md section 1: the pattern of calls that read or invoke, and the older one of those that write.
 extern const char mf_pattern_function_read[], mf_pattern_function_write[];

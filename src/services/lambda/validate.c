@@ -96,7 +96,10 @@ static void check_number(const mf_field *f, int64_t value, const char *path, mf_
 void mf_validate_text(const mf_field *f, mf_str value, mf_violations *v) {
   char path[PATH_BYTES], text[32];
   label(f, "", path);
-  if (!value.data) return;
+  if (!value.data) {
+    if (f->flags & MF_REQUIRED) add(v, value, path, "Member must not be null");
+    return;
+  }
   if (f->flags & MF_UNSUPPORTED) {
     v->unsupported = f->name;
     return;

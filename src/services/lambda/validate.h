@@ -15,7 +15,7 @@ typedef struct mf_violations {
   const char *unsupported;  // the name of a member that we refuse
 } mf_violations;
 
-// Value of a member that does not stand in the body (path, query, header). NULL data: absent.
+// Value of a member that does not stand in the body (path, query, header). NULL data: absent, which a required one may not be.
 void mf_validate_text(const mf_field *field, mf_str value, mf_violations *violations);
 // The body's members. Members that the table does not have are ignored, as AWS does; null means absent.
 void mf_validate_body(const mf_shape *shape, const json_t *body, mf_violations *violations);

@@ -30,7 +30,7 @@ static const char patient = 'p', hasty = 'h', cleaning = 'c';
 
 // ---- the client's side ----
 
-enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, OWN_LIST, DELETE, STEPS };
+enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, OWN_LIST, DELETE, STEPS };
 typedef struct report {
   int status[STEPS];  // 0: closed without an answer, -1: it hangs, STILL_PENDING
   bool waited;        // it was still pending, or an update under way, when the client went on
@@ -111,6 +111,7 @@ static int download(client *c) {
 
 static void walk(client *c, char manner) {
 #define FUNCTION "/2015-03-31/functions/f"
+#define TAGS_OF_IT "/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af"
   memset(&c->report, 0, sizeof c->report);
   if (manner == cleaning) {
     step(c, DELETE, ask(c, "DELETE", FUNCTION, "", "None", ""));
@@ -130,6 +131,9 @@ static void walk(client *c, char manner) {
   c->report.waited |= wait_until_active(c, manner) == STILL_PENDING;
   step(c, LIST, ask(c, "GET", "/2015-03-31/functions", "MaxItems=10", "None", ""));
   step(c, RESERVE, ask(c, "PUT", "/2017-10-31/functions/f/concurrency", "", "None", "{\"ReservedConcurrentExecutions\":3}"));
+  step(c, TAG, ask(c, "POST", TAGS_OF_IT, "", "None", "{\"Tags\":{\"team\":\"vision\"}}"));
+  step(c, TAGS, ask(c, "GET", TAGS_OF_IT, "", "None", ""));
+  step(c, UNTAG, ask(c, "DELETE", TAGS_OF_IT, "tagKeys=t&tagKeys=te%61m", "None", ""));
   step(c, OWN_LIST, ask(c, "GET", "/_mayfly/functions", "", "None", ""));
   step(c, DELETE, ask(c, "DELETE", FUNCTION, "", "None", ""));
 }
@@ -320,7 +324,8 @@ static void check_walk(int n, const report *r, int *closed, int *refused) {
 
 static void check_whole(int n, const report *r) {
   static const int expected[STEPS] = {[CREATE] = 201, [WAIT] = 200, [INVOKE] = 200, [LOG_TAIL] = 200, [GET] = 200, [DOWNLOAD] = 200, [CONFIGURE] = 200, [CODE] = 200,
-                                      [LIST] = 200, [RESERVE] = 200, [OWN_LIST] = 200, [DELETE] = 204};
+                                      [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [OWN_LIST] = 200,
+                                      [DELETE] = 204};
   for (int i = 0; i < STEPS; i++)
     if (r->status[i] != expected[i]) fail_msg("after allocation %d: request %d: status %d: %s", n, i, r->status[i], r->text);
 }

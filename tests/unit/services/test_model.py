@@ -10,7 +10,7 @@ import botocore
 
 # Values that AWS answers today (recorded error messages), newer than the model.
 NEWER_VALUES = {"Runtime"}
-NEWER_PATTERNS = {"FunctionName", "Qualifier"}
+NEWER_PATTERNS = {"FunctionName", "Qualifier", "Resource"}
 NEWER_LIMITS = {"Timeout"}  # the model states no maximum; 900 s is documented
 # Elements: the model states no limits, the recorded error messages do.
 RECORDED_ELEMENTS = {"SubnetIds", "SecurityGroupIds"}
@@ -49,6 +49,8 @@ def compare_field(where, field, member, shapes):
     check(where, "type", field["kind"], kind)
     location = {"uri": IN_PATH, "querystring": IN_QUERY, "header": IN_HEADER}.get(member.get("location"), 0)
     check(where, "place", field["flags"] & (IN_PATH | IN_QUERY | IN_HEADER), location)
+    if location in (IN_PATH, IN_QUERY):
+        check(where, "name in the request", field["sent_as"], member["locationName"])
     compare_limits(where, field, shape)
     if kind == "structure":
         compare_structure(where, field["of"], shape, shapes)

@@ -56,11 +56,23 @@ static void wrong_types_and_refused_members_are_told_apart(void **state) {
   json_decref(body);
 }
 
+static void a_required_member_of_the_query_must_be_there(void **state) {
+  (void)state;
+  mf_violations v = {0};
+  mf_validate_text(mf_shape_field(&mf_shape_UntagResourceRequest, "TagKeys"), (mf_str){0}, &v);
+  mf_validate_text(mf_shape_field(&mf_shape_GetFunctionRequest, "Qualifier"), (mf_str){0}, &v);  // not required
+  assert_int_equal(v.count, 1);
+  mf_buf_append(&v.text, "", 1);
+  assert_string_equal(v.text.data, "Value null at 'tagKeys' failed to satisfy constraint: Member must not be null");
+  mf_buf_deinit(&v.text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_fits_has_no_violations),
       cmocka_unit_test(violations_are_worded_as_aws_words_them),
       cmocka_unit_test(wrong_types_and_refused_members_are_told_apart),
+      cmocka_unit_test(a_required_member_of_the_query_must_be_there),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
