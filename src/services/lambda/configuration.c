@@ -278,8 +278,6 @@ static void deleted(void *context, const mf_error *err) {
   if (err) {
     mf_reply_error(d->reply, err);
   } else {
-    int64_t *sum = mf_reserved_in(d->lambda, key);
-    if (sum) *sum -= json_integer_value(json_object_get(d->row, "reserved"));
     d->lambda->env.forget(d->lambda->env.context, key);
     mf_garbage_add_row(d->lambda, d->row);
     mf_garbage_sweep(d->lambda);

@@ -188,6 +188,7 @@ void mf_lambda_entry_drop(mf_lambda_cache *functions, mf_str key) {
 
 typedef struct save {
   mf_lambda_cache *functions;
+  mf_sums change;  // of the region's sums
   mf_store_done *done;
   void *context;
   size_t key_len;
@@ -197,18 +198,30 @@ typedef struct save {
 static void saved(void *context, const mf_error *err) {
   save *s = context;
   mf_json_begin();
-  if (err) mf_lambda_entry_drop(s->functions, (mf_str){s->key, s->key_len});
+  if (err) {
+    mf_str key = {s->key, s->key_len};
+    mf_lambda_entry_drop(s->functions, key);
+    mf_regions_add(&s->functions->regions, key, mf_sums_difference((mf_sums){0}, s->change));
+  }
   if (s->done) s->done(s->context, err);
   else if (err) mf_log(MF_LOG_ERROR, "function %s: %s", s->key, err->message);
   free(s);
 }
 
-static save *new_save(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context) {
+// row: as it will be; NULL: deleted.
+static save *new_save(mf_lambda_cache *functions, mf_str key, const json_t *row, mf_store_done *done, void *context, mf_error *err) {
+  json_t *before;
+  if (!mf_row_load(functions->store, key, &before, err)) return NULL;
   save *s = malloc(sizeof *s + key.len + 1);
-  if (!s) return NULL;
-  *s = (save){.functions = functions, .done = done, .context = context, .key_len = key.len};
-  memcpy(s->key, key.data, key.len);
-  s->key[key.len] = 0;
+  if (s) {
+    *s = (save){.functions = functions, .done = done, .context = context, .key_len = key.len,
+                .change = mf_sums_difference(mf_sums_of_row(row), mf_sums_of_row(before))};
+    memcpy(s->key, key.data, key.len);
+    s->key[key.len] = 0;
+  } else {
+    (void)mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(key));
+  }
+  json_decref(before);
   return s;
 }
 
@@ -216,9 +229,9 @@ bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_w
                  void *context, mf_error *err) {
   mf_write writes[4];
   char *text = mf_json_text(row);
-  save *s = new_save(functions, key, done, context);
-  bool ok = text && s && n_extra < MF_COUNT(writes) && !mf_json_lost();
-  if (!ok) mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(key));
+  save *s = new_save(functions, key, row, done, context, err);
+  bool ok = s && ((text && n_extra < MF_COUNT(writes) && !mf_json_lost()) ||
+                  mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(key)));
   if (ok) {
     writes[0] = (mf_write){MF_TABLE_functions, key, {text, strlen(text)}};
     for (uint32_t i = 0; i < n_extra; i++) writes[i + 1] = extra[i];
@@ -227,6 +240,7 @@ bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_w
   if (ok) {
     mf_lambda_entry *f = mf_lambda_entry_peek(functions, key);
     if (f) read_row(functions, f, row);
+    mf_regions_add(&functions->regions, key, s->change);
   } else {
     free(s);
   }
@@ -236,13 +250,14 @@ bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_w
 
 bool mf_row_delete(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context, mf_error *err) {
   const mf_write writes[] = {{MF_TABLE_functions, key, {0}}, {MF_TABLE_descriptions, key, {0}}, {MF_TABLE_meters, key, {0}}};
-  save *s = new_save(functions, key, done, context);
-  if (!s) return mf_fail(err, MF_OutOfMemory, "no memory to delete function %.*s", MF_STR_ARG(key));
+  save *s = new_save(functions, key, NULL, done, context, err);
+  if (!s) return false;
   if (!mf_store_commit(functions->store, writes, MF_COUNT(writes), saved, s, err)) {
     free(s);
     return false;
   }
   mf_lambda_entry_drop(functions, key);
+  mf_regions_add(&functions->regions, key, s->change);
   return true;
 }
 

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "lambda.h"
+#include "regions.h"
 
 enum { MF_LAMBDA_CACHE = 16384, MF_LAMBDA_BUCKETS = 8192 };  // functions that are kept parsed, about 400 bytes each
 
@@ -39,6 +40,7 @@ typedef struct mf_lambda_cache {
   uint32_t count;
   uint32_t leaving;           // calls in flight of functions that are deleted
   const char *built;          // functions whose image was built by another version are stale
+  mf_regions regions;
 } mf_lambda_cache;
 
 static inline mf_str mf_lambda_name_of(mf_str key) {  // "region/name" -> name
@@ -58,7 +60,8 @@ void mf_lambda_cache_deinit(mf_lambda_cache *functions);
 // The row, a new reference; *row NULL: there is none.
 bool mf_row_load(mf_store *store, mf_str key, json_t **row, mf_error *err) MF_MUST_CHECK;
 // Writes the row (a new revision when `changes_code_or_limits`), and brings the cached struct up to date at once. `done` as in
-// mf_store_commit; when the commit fails the cached struct is dropped. extra: further writes of the same commit.
+// mf_store_commit; when the commit fails the cached struct is dropped. The region's sums change at once, and back when the commit fails.
+// extra: further writes of the same commit.
 bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra, mf_store_done *done,
                  void *context, mf_error *err) MF_MUST_CHECK;
 bool mf_row_delete(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;

@@ -43,12 +43,6 @@ typedef struct mf_operation_context {  // what wire hands back to us
   const mf_operation *operation;
 } mf_operation_context;
 
-typedef struct mf_region_reservation {
-  char region[32];
-  int64_t reserved;
-} mf_region_reservation;
-enum { MF_MAX_REGIONS = 64 };
-
 struct mf_lambda {
   mf_lambda_env env;
   mf_lambda_cache functions;
@@ -56,8 +50,6 @@ struct mf_lambda {
   mf_operation_context *contexts;      // one for each operation
   struct mf_invoking *free_invocations;
   struct mf_log_wait *log_waits;
-  mf_region_reservation reservations[MF_MAX_REGIONS];
-  uint32_t n_regions;
   bool unfinished;                     // a deployment could not go on for lack of memory or disk: looked for again soon
   uint32_t rebuilding;                 // background compilations of stale images under way
   uint32_t compiling, storing;         // all compilations, and packages on their way into the store
@@ -116,9 +108,6 @@ void mf_handle_ListTags(mf_operation_call *call);
 void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void *context);
 void mf_invoke_too_large(mf_http_request *http, void *context);
 void mf_invocations_free(mf_lambda *lambda);
-
-// concurrency.c
-int64_t *mf_reserved_in(mf_lambda *lambda, mf_str key);  // of the key's region; NULL: too many regions
 
 // own.c
 bool mf_own_route(mf_lambda *lambda, mf_http_request *http, mf_route_result *result);

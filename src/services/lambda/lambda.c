@@ -102,7 +102,7 @@ typedef struct unfinished {
 typedef struct resumption {
   mf_lambda *lambda;
   unfinished *first;
-  bool first_time, out_of_memory;  // first_time: reservations are counted too
+  bool first_time, out_of_memory;  // first_time: the sums of regions are counted too
 } resumption;
 
 static bool text_is(const json_t *object, const char *member, const char *value) {
@@ -123,8 +123,7 @@ static bool look_at_row(void *context, mf_str key, mf_slice value) {
   json_t *row = json_loadb(value.data, value.len, 0, NULL), *configuration = mf_row_configuration(row);
   if (mf_json_failures() != failures) r->out_of_memory = true;
   const json_t *image = json_object_get(row, "image");
-  int64_t *reserved = r->first_time ? mf_reserved_in(r->lambda, key) : NULL;
-  if (reserved) *reserved += json_integer_value(json_object_get(row, "reserved"));
+  if (r->first_time) mf_regions_add(&r->lambda->functions.regions, key, mf_sums_of_row(row));
   bool pending = text_is(configuration, "State", "Pending"), in_progress = text_is(configuration, "LastUpdateStatus", "InProgress");
   bool stale = image && (!text_is(image, "built", r->lambda->env.built) || !image_is_there(r->lambda, image));
   bool compile = pending || (in_progress && json_object_get(row, "deploy"));

@@ -1,0 +1,45 @@
+// A short list that is searched from its beginning: servers have a region or two.
+#include "regions.h"
+
+#include <stdio.h>
+
+#include "function.h"
+
+static struct mf_region *find(const mf_regions *regions, mf_str name) {
+  for (uint32_t i = 0; i < regions->count; i++)
+    if (mf_str_is(name, regions->all[i].name)) return (struct mf_region *)(uintptr_t)&regions->all[i];
+  return NULL;
+}
+
+static bool has_room(const mf_regions *regions, mf_str name) {
+  return regions->count < MF_MAX_REGIONS && name.len < sizeof regions->all[0].name;
+}
+
+mf_sums mf_sums_of_row(const json_t *row) {
+  if (!row) return (mf_sums){0};
+  return (mf_sums){.functions = 1, .code_bytes = json_integer_value(json_object_get(mf_row_configuration(row), "CodeSize")),
+                   .reserved = json_integer_value(json_object_get(row, "reserved"))};
+}
+
+mf_sums mf_sums_difference(mf_sums after, mf_sums before) {
+  return (mf_sums){after.functions - before.functions, after.code_bytes - before.code_bytes, after.reserved - before.reserved};
+}
+
+void mf_regions_add(mf_regions *regions, mf_str key, mf_sums sums) {
+  mf_str name = {key.data, key.len - mf_lambda_name_of(key).len - 1};
+  struct mf_region *region = find(regions, name);
+  if (!region) {
+    if (!has_room(regions, name)) return;
+    region = &regions->all[regions->count++];
+    snprintf(region->name, sizeof region->name, "%.*s", MF_STR_ARG(name));
+  }
+  region->sums.functions += sums.functions;
+  region->sums.code_bytes += sums.code_bytes;
+  region->sums.reserved += sums.reserved;
+}
+
+bool mf_regions_sums(const mf_regions *regions, mf_str name, mf_sums *sums) {
+  const struct mf_region *region = find(regions, name);
+  *sums = region ? region->sums : (mf_sums){0};
+  return region || has_room(regions, name);
+}
