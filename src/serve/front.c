@@ -156,7 +156,8 @@ static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
 
 static bool make_lambda(front *f, mf_error *err) {
   const mf_lambda_env env = {.store = f->store, .loop = f->loop, .max_package_bytes = f->setup->options->max_package_bytes,
-                             .built = mf_serve_images_built(f->images), .scheme = f->setup->certificate_pem ? "https" : "http",
+                             .account_concurrency = ACCOUNT_CONCURRENCY, .built = mf_serve_images_built(f->images),
+                             .scheme = f->setup->certificate_pem ? "https" : "http",
                              .invoke = invoke, .release = release, .cancel = cancel, .compile = compile, .forget = forget,
                              .instances = instances, .context = f};
   return (f->lambda = mf_lambda_create(&env, err)) && mf_lambda_resume(f->lambda, err);

@@ -320,7 +320,7 @@ def test_reserved_concurrency(client):
 def test_other_operations_are_refused_by_name(client):
     create(client, "others")
     calls = {"ListAliases": dict(FunctionName="others"), "PublishVersion": dict(FunctionName="others"), "ListLayers": {},
-             "GetAccountSettings": {}, "ListEventSourceMappings": {},
+             "ListEventSourceMappings": {},
              "GetPolicy": dict(FunctionName="others"), "CreateFunctionUrlConfig": dict(FunctionName="others", AuthType="NONE")}
     for name, arguments in calls.items():
         method = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -56,10 +56,11 @@ void mf_handle_PutFunctionConcurrency(mf_operation_call *call) {
   if (!row) return;
   int64_t wanted = json_integer_value(json_object_get(call->body, "ReservedConcurrentExecutions"));
   int64_t before = json_integer_value(json_object_get(row, "reserved"));
+  int64_t account = call->lambda->env.account_concurrency;
   mf_sums sums;
   // No Type in this answer (lambda.md): the code of the exception is in the header, as always.
-  if (!mf_regions_sums(&call->lambda->functions.regions, call->region, &sums) || wanted > MF_ACCOUNT_CONCURRENCY ||
-      sums.reserved - before + wanted > MF_ACCOUNT_CONCURRENCY - MF_UNRESERVED_MINIMUM) {
+  if (!mf_regions_sums(&call->lambda->functions.regions, call->region, &sums) || wanted > account ||
+      sums.reserved - before + wanted > account - MF_UNRESERVED_MINIMUM) {
     mf_respond_error(call->http, 400, "InvalidParameterValueException",
                      "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its "
                      "minimum value of [100].", false);

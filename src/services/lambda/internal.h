@@ -11,7 +11,7 @@
 
 #define MF_DEFAULT_UNZIPPED UINT64_C(262144000)
 enum { MF_ZIPPED_LIMIT = 52428800, MF_CREATE_LIMIT = 70167211, MF_INVOKE_LIMIT = 6291456, MF_JSON_LIMIT = 1 << 20,
-       MF_UNRESERVED_MINIMUM = 100, MF_ACCOUNT_CONCURRENCY = 1000 };
+       MF_UNRESERVED_MINIMUM = 100 };
 #define MF_LIMIT_ERROR(limit, name) "Request must be smaller than " #limit " bytes for the " name " operation"
 
 // One request to an operation, while its handler runs. Everything is in the request's arena but body and row.
@@ -100,6 +100,7 @@ void mf_handle_UpdateFunctionCode(mf_operation_call *call);
 void mf_handle_PutFunctionConcurrency(mf_operation_call *call);
 void mf_handle_GetFunctionConcurrency(mf_operation_call *call);
 void mf_handle_DeleteFunctionConcurrency(mf_operation_call *call);
+void mf_handle_GetAccountSettings(mf_operation_call *call);
 void mf_handle_TagResource(mf_operation_call *call);
 void mf_handle_UntagResource(mf_operation_call *call);
 void mf_handle_ListTags(mf_operation_call *call);

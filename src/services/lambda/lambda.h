@@ -57,6 +57,7 @@ typedef struct mf_lambda_env {
   mf_store *store;
   mf_loop *loop;
   uint64_t max_package_bytes;     // unzipped
+  uint32_t account_concurrency;   // invocations at a time that `invoke` admits; of a region's, 100 stay unreserved
   const char *built;              // what builds images now ("avx512/1"): an image built by anything else is built again
   const char *scheme;             // "http" or "https", for URLs that point back at us
   void (*invoke)(void *context, const mf_lambda_function *function, mf_lambda_call *call);

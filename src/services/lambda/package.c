@@ -14,7 +14,7 @@
 
 enum { LINK_SECONDS = 600, ZIP_END_BYTES = 65557 };  // end record and the longest comment (APPNOTE.TXT §4.3.16)
 
-static uint64_t zipped_limit(const mf_lambda *lambda) {
+uint64_t mf_package_zipped_limit(const mf_lambda *lambda) {
   uint64_t unzipped = lambda->env.max_package_bytes;
   return unzipped > MF_DEFAULT_UNZIPPED ? MF_MAX(unzipped, (uint64_t)MF_ZIPPED_LIMIT) : MF_ZIPPED_LIMIT;
 }
@@ -43,7 +43,7 @@ bool mf_package_check_code(mf_operation_call *call, const json_t *code) {
     mf_refuse(call->http, 400, "InvalidParameterValueException", "%s", problem);
     return false;
   }
-  uint64_t limit = zipped_limit(call->lambda);
+  uint64_t limit = mf_package_zipped_limit(call->lambda);
   if (mf_upload_bytes(call->upload) <= limit) return true;
   mf_refuse(call->http, 413, "RequestEntityTooLargeException", "Zipped size must be smaller than %" PRIu64 " bytes", limit);
   return false;

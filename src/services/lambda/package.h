@@ -45,6 +45,8 @@ void mf_set_code(json_t *row, const mf_blob_id *package, uint64_t bytes);
 bool mf_is_busy(const json_t *row);
 void mf_refuse_busy(mf_package_put *put);
 
+uint64_t mf_package_zipped_limit(const mf_lambda *lambda);
+
 json_t *mf_package_location(mf_operation_call *call, const json_t *package);
 void mf_package_download(mf_http_request *http, const mf_principal *principal, void *context);
 #endif

@@ -119,6 +119,7 @@ SHAPE(PutFunctionConcurrencyRequest, NAME_WRITE,
       {"ReservedConcurrentExecutions", MF_INTEGER, 0, MF_NO_LIMIT, NULL, NULL, NULL, MF_REQUIRED});
 SHAPE(GetFunctionConcurrencyRequest, NAME_READ);
 SHAPE(DeleteFunctionConcurrencyRequest, NAME_WRITE);
+const mf_shape mf_shape_GetAccountSettingsRequest = {"GetAccountSettingsRequest", NULL, 0};
 SHAPE(TagResourceRequest, RESOURCE, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags, MF_REQUIRED});
 SHAPE(UntagResourceRequest, RESOURCE, {"TagKeys", MF_LIST, NONE, NULL, NULL, &StringList, MF_REQUIRED | MF_IN_QUERY, "tagKeys"});
 SHAPE(ListTagsRequest, RESOURCE);

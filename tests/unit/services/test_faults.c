@@ -24,15 +24,15 @@ FAULT_WRAP_MEMORY
 
 #define ACCESS_KEY "AKIDEXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-enum { LARGEST_TEXT = 8192, PATIENCE_S = 10, STILL_PENDING = 1 };
+enum { LARGEST_TEXT = 8192, PATIENCE_S = 10, STILL_PENDING = 1, WRONG_SUMS = 299 };
 // What a client is told to do: walk and wait for a function to become active, walk without much waiting, or clean up.
 static const char patient = 'p', hasty = 'h', cleaning = 'c';
 
 // ---- the client's side ----
 
-enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, OWN_LIST, DELETE, STEPS };
+enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, ACCOUNT, OWN_LIST, DELETE, STEPS };
 typedef struct report {
-  int status[STEPS];  // 0: closed without an answer, -1: it hangs, STILL_PENDING
+  int status[STEPS];  // 0: closed without an answer, -1: it hangs, STILL_PENDING, WRONG_SUMS
   bool waited;        // it was still pending, or an update under way, when the client went on
   char text[512];     // of the first answer that was not 2xx
 } report;
@@ -109,6 +109,15 @@ static int download(client *c) {
   return exchange(c, text, (size_t)len);
 }
 
+// The sums of the one function with its reservation, whatever failed before.
+static int account(client *c) {
+  const int status = ask(c, "GET", "/2016-08-19/account-settings", "", "None", "");
+  if (status != 200) return status;
+  const bool is_right = strstr(c->answer, "\"FunctionCount\":1}") && strstr(c->answer, "\"TotalCodeSize\":22,") &&
+                        strstr(c->answer, "\"UnreservedConcurrentExecutions\":997}");
+  return is_right ? 200 : WRONG_SUMS;
+}
+
 static void walk(client *c, char manner) {
 #define FUNCTION "/2015-03-31/functions/f"
 #define TAGS_OF_IT "/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Af"
@@ -134,6 +143,7 @@ static void walk(client *c, char manner) {
   step(c, TAG, ask(c, "POST", TAGS_OF_IT, "", "None", "{\"Tags\":{\"team\":\"vision\"}}"));
   step(c, TAGS, ask(c, "GET", TAGS_OF_IT, "", "None", ""));
   step(c, UNTAG, ask(c, "DELETE", TAGS_OF_IT, "tagKeys=t&tagKeys=te%61m", "None", ""));
+  step(c, ACCOUNT, account(c));
   step(c, OWN_LIST, ask(c, "GET", "/_mayfly/functions", "", "None", ""));
   step(c, DELETE, ask(c, "DELETE", FUNCTION, "", "None", ""));
 }
@@ -265,7 +275,7 @@ static void start(server *s) {
   s->loop = mf_loop_create(&err);
   start_client(s, port);  // before there are threads
   s->store = mf_store_open(s->directory, s->loop, &err);
-  const mf_lambda_env env = {.store = s->store, .loop = s->loop, .max_package_bytes = 1 << 20, .built = "test/1", .scheme = "http",
+  const mf_lambda_env env = {.store = s->store, .loop = s->loop, .max_package_bytes = 1 << 20, .account_concurrency = 1000, .built = "test/1", .scheme = "http",
                              .invoke = invoke, .release = nothing, .cancel = nothing, .compile = compile, .forget = forget,
                              .instances = instances, .context = s};
   s->lambda = mf_lambda_create(&env, &err);
@@ -324,7 +334,7 @@ static void check_walk(int n, const report *r, int *closed, int *refused) {
 
 static void check_whole(int n, const report *r) {
   static const int expected[STEPS] = {[CREATE] = 201, [WAIT] = 200, [INVOKE] = 200, [LOG_TAIL] = 200, [GET] = 200, [DOWNLOAD] = 200, [CONFIGURE] = 200, [CODE] = 200,
-                                      [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [OWN_LIST] = 200,
+                                      [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [ACCOUNT] = 200, [OWN_LIST] = 200,
                                       [DELETE] = 204};
   for (int i = 0; i < STEPS; i++)
     if (r->status[i] != expected[i]) fail_msg("after allocation %d: request %d: status %d: %s", n, i, r->status[i], r->text);

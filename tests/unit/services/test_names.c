@@ -67,6 +67,10 @@ static void escapes_are_decoded_once(void **state) {
   assert_false(mf_lambda_decode(&arena, MF_STR("a%zz"), &out));
   assert_false(mf_lambda_decode(&arena, MF_STR("a%00b"), &out));
   mf_arena_deinit(&arena);
+  mf_arena_init(&arena, 4);
+  assert_false(mf_lambda_decode(&arena, MF_STR("%41bcdef"), &out));
+  assert_null(out.data);
+  mf_arena_deinit(&arena);
 }
 
 static void aws_patterns_mean_what_they_mean_to_aws(void **state) {
