@@ -211,6 +211,14 @@ void mf_handle_GetFunction(mf_operation_call *call) {
   json_decref(row);
 }
 
+// No function has one: code signing configurations cannot be made. Terraform asks whenever it reads a function.
+void mf_handle_GetFunctionCodeSigningConfig(mf_operation_call *call) {
+  json_t *row = mf_require_row(call);
+  if (!row) return;
+  mf_respond_json(call->http, 200, json_object());
+  json_decref(row);
+}
+
 // ---- update ----
 typedef struct update {
   mf_lambda *lambda;

@@ -100,6 +100,7 @@ void mf_handle_UpdateFunctionCode(mf_operation_call *call);
 void mf_handle_PutFunctionConcurrency(mf_operation_call *call);
 void mf_handle_GetFunctionConcurrency(mf_operation_call *call);
 void mf_handle_DeleteFunctionConcurrency(mf_operation_call *call);
+void mf_handle_GetFunctionCodeSigningConfig(mf_operation_call *call);
 void mf_handle_GetAccountSettings(mf_operation_call *call);
 void mf_handle_TagResource(mf_operation_call *call);
 void mf_handle_UntagResource(mf_operation_call *call);

@@ -120,6 +120,7 @@ SHAPE(PutFunctionConcurrencyRequest, NAME_WRITE,
 SHAPE(GetFunctionConcurrencyRequest, NAME_READ);
 SHAPE(DeleteFunctionConcurrencyRequest, NAME_WRITE);
 const mf_shape mf_shape_GetAccountSettingsRequest = {"GetAccountSettingsRequest", NULL, 0};
+SHAPE(GetFunctionCodeSigningConfigRequest, NAME_WRITE);
 SHAPE(TagResourceRequest, RESOURCE, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags, MF_REQUIRED});
 SHAPE(UntagResourceRequest, RESOURCE, {"TagKeys", MF_LIST, NONE, NULL, NULL, &StringList, MF_REQUIRED | MF_IN_QUERY, "tagKeys"});
 SHAPE(ListTagsRequest, RESOURCE);
