@@ -315,14 +315,3 @@ def test_reserved_concurrency(client):
     assert refused(client.put_function_concurrency, FunctionName="none", ReservedConcurrentExecutions=1)[2] == \
         f"Function not found: {ARN}none:$LATEST"
     client.delete_function_concurrency(FunctionName="reserved")
-
-
-def test_other_operations_are_refused_by_name(client):
-    create(client, "others")
-    calls = {"ListAliases": dict(FunctionName="others"), "PublishVersion": dict(FunctionName="others"), "ListLayers": {},
-             "ListEventSourceMappings": {},
-             "GetPolicy": dict(FunctionName="others"), "CreateFunctionUrlConfig": dict(FunctionName="others", AuthType="NONE")}
-    for name, arguments in calls.items():
-        method = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-        status, _, message = refused(getattr(client, method), **arguments)
-        assert status == 501 and name in message

@@ -244,14 +244,17 @@ static void run_operation(mf_operation_call *call) {
   if (check_members(call) && (!has_name || resolve_name(call))) call->operation->handle(call);
 }
 
+static void refuse_unsupported(mf_http_request *http, const mf_operation *operation) {
+  mf_refuse(http, 501, "NotImplementedException", "The operation %s is not supported by this version of Mayfly", operation->name);
+}
+
 void mf_operation_handle(mf_http_request *http, const mf_principal *principal, void *data) {
   const mf_operation_context *context = data;
   mf_str name;
   mf_operation_call call = {.lambda = context->lambda, .operation = context->operation, .http = http,
                             .arena = mf_request_arena(http), .qualifier = MF_STR(""), .name_text = MF_STR("")};
   if (!context->operation->handle) {
-    mf_refuse(http, 501, "NotImplementedException", "The operation %s is not supported by this version of Mayfly",
-              context->operation->name);
+    refuse_unsupported(http, context->operation);
     return;
   }
   mf_json_begin();
@@ -269,7 +272,9 @@ void mf_operation_handle(mf_http_request *http, const mf_principal *principal, v
 
 void mf_operation_too_large(mf_http_request *http, void *data) {
   const mf_operation_context *context = data;
-  if (context->operation->handle == mf_handle_CreateFunction || context->operation->handle == mf_handle_UpdateFunctionCode)
+  if (!context->operation->handle)
+    refuse_unsupported(http, context->operation);  // a layer, say: that it could be smaller would be no help
+  else if (context->operation->handle == mf_handle_CreateFunction || context->operation->handle == mf_handle_UpdateFunctionCode)
     mf_refuse(http, 413, "RequestEntityTooLargeException", "Request must be smaller than %d bytes for the %s operation", MF_CREATE_LIMIT,
               context->operation->name);
   else

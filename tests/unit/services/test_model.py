@@ -18,7 +18,12 @@ RECORDED_ELEMENTS = {"SubnetIds", "SecurityGroupIds"}
 NEWER_MEMBERS = {"LoggingConfig", "CapacityProviderConfig", "DurableConfig", "PublishTo", "TenancyConfig", "SourceKMSKeyArn",
                  "Ipv6AllowedForDualStack", "TenantId", "DurableExecutionName"}
 NEWER_OPERATIONS = {"InvokeWithResponseStream", "GetRuntimeManagementConfig", "PutRuntimeManagementConfig", "GetFunctionRecursionConfig",
-                    "PutFunctionRecursionConfig"}
+                    "PutFunctionRecursionConfig", "CheckpointDurableExecution", "CreateCapacityProvider", "DeleteCapacityProvider",
+                    "DeleteResourcePolicy", "GetCapacityProvider", "GetDurableExecution", "GetDurableExecutionHistory",
+                    "GetDurableExecutionState", "GetFunctionScalingConfig", "GetResourcePolicy", "ListCapacityProviders",
+                    "ListDurableExecutionsByFunction", "ListFunctionVersionsByCapacityProvider", "PutFunctionScalingConfig",
+                    "PutResourcePolicy", "SendDurableExecutionCallbackFailure", "SendDurableExecutionCallbackHeartbeat",
+                    "SendDurableExecutionCallbackSuccess", "StopDurableExecution", "UpdateCapacityProvider"}
 # Read operations take the longer, looser names (recorded), where the model says otherwise.
 READ_NAMES = {"DeleteFunction", "GetFunctionConcurrency"}
 REQUIRED, IN_PATH, IN_QUERY, IN_HEADER = 1, 8, 16, 32
