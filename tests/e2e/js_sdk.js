@@ -4,7 +4,8 @@
 const {
   LambdaClient, CreateFunctionCommand, GetFunctionCommand, InvokeCommand, ListFunctionsCommand, UpdateFunctionConfigurationCommand,
   UpdateFunctionCodeCommand, PutFunctionConcurrencyCommand, GetFunctionConcurrencyCommand, DeleteFunctionConcurrencyCommand,
-  DeleteFunctionCommand, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2} = require('@aws-sdk/client-lambda');
+  DeleteFunctionCommand, TagResourceCommand, UntagResourceCommand, ListTagsCommand, GetAccountSettingsCommand,
+  waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2} = require('@aws-sdk/client-lambda');
 const fs = require('fs');
 
 const client = new LambdaClient({endpoint: process.argv[2], region: 'us-east-1', maxAttempts: 1});
@@ -30,6 +31,11 @@ async function walk() {
   seen.again = await failure(new CreateFunctionCommand({...name, Role: 'arn:aws:iam::000000000000:role/any', Code: {ZipFile: zip}}));
   const got = await client.send(new GetFunctionCommand(name));
   seen.got = {State: got.Configuration.State, Tags: got.Tags, Environment: got.Configuration.Environment, Description: got.Configuration.Description};
+  const tagged = {Resource: got.Configuration.FunctionArn};
+  await client.send(new TagResourceCommand({...tagged, Tags: {'a b&c': 'ü', d: ''}}));
+  await client.send(new UntagResourceCommand({...tagged, TagKeys: ['team', 'd']}));
+  seen.tags = (await client.send(new ListTagsCommand(tagged))).Tags;
+  seen.usage = (await client.send(new GetAccountSettingsCommand({}))).AccountUsage;
   const answer = await client.send(new InvokeCommand({...name, Payload: fs.readFileSync(process.argv[4]), LogType: 'Tail'}));
   seen.invoked = {StatusCode: answer.StatusCode, ExecutedVersion: answer.ExecutedVersion, FunctionError: answer.FunctionError ?? null,
     payload: JSON.parse(Buffer.from(answer.Payload)), log: Buffer.from(answer.LogResult, 'base64').toString()};

@@ -42,6 +42,11 @@ def test_js_creates_and_reads_back_what_it_gave(seen):
     assert seen["again"]["name"] == "ResourceConflictException" and seen["again"]["status"] == 409
 
 
+def test_js_tags_and_counts(seen):
+    assert seen["tags"] == {"a b&c": "ü"}
+    assert seen["usage"] == {"FunctionCount": 1, "TotalCodeSize": seen["created"]["zip"]}
+
+
 def test_js_invokes_with_the_tail_of_the_log(seen):
     invoked = seen["invoked"]
     assert (invoked["StatusCode"], invoked["ExecutedVersion"], invoked["FunctionError"]) == (200, "$LATEST", None)
