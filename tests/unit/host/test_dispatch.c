@@ -420,7 +420,8 @@ SCENARIO(invoke_after_timeout_gets_a_fresh_instance, deadline)
 // The meter of runs without an answer: killed while its plan was made, and dead with memory of its own.
 static void remains(test_world *world) {
   mf_function_spec spec = function(world, "r/t");
-  spec.timeout_ms = 60;
+  CHECK(await_condition(world, pool_is_full, 5000), "the pool is filled");
+  spec.timeout_ms = 90;
   strcpy(world->image_text, "slow");
   const test_call *call = make_call(world, &spec, "echo:x");
   OUTCOME(call, MF_OUTCOME_TIMEOUT);
