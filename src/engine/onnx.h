@@ -21,11 +21,11 @@ typedef struct mf_opsets {
 // Where names of a graph or of a function's body mean something.
 typedef struct mf_scope {
   mf_names names;
+  mf_names made;                  // functions: of them, the outputs that the call takes
   const struct mf_scope *outer;   // subgraphs see the values around them
   mf_opsets opsets;
   Onnx__AttributeProto **bindings;  // functions: the attributes that the call gave
   size_t n_bindings;
-  bool function;
   const Onnx__FunctionProto *inlining;  // the function whose body this is
   const struct mf_scope *caller;        // and where it is called
   mf_str prefix;                  // of the names of values and nodes

@@ -100,6 +100,7 @@ static bool bind_values(mf_onnx_reader *reader, const mf_scope *caller, const On
     if (!mf_names_add(reader->arena, &scope->names, mf_onnx_str(function->output[i]), id, &duplicate, err)) return false;
     if (duplicate)
       return mf_fail(err, MF_UnsupportedOperator, "the function's output '%s' is one of its inputs: not supported", function->output[i]);
+    if (!mf_names_add(reader->arena, &scope->made, mf_onnx_str(function->output[i]), id, &duplicate, err)) return false;
   }
   return true;
 }
@@ -116,7 +117,7 @@ static bool take_room(mf_onnx_reader *reader, const Onnx__NodeProto *node, const
 
 bool mf_onnx_inline(mf_onnx_reader *reader, const mf_scope *caller, const Onnx__NodeProto *node, const Onnx__FunctionProto *function,
                     mf_error *err) {
-  mf_scope scope = {.opsets = {function->opset_import, function->n_opset_import}, .function = true, .body = caller->body,
+  mf_scope scope = {.opsets = {function->opset_import, function->n_opset_import}, .body = caller->body,
                     .depth = caller->depth + 1};
   scope.inlining = function;
   scope.caller = caller;

@@ -101,12 +101,8 @@ static bool declare_outputs(mf_onnx_reader *reader, mf_scope *scope, const Onnx_
   for (size_t i = 0; i < node->n_output; i++) {
     mf_value_id id;
     if (!*node->output[i]) continue;
-    // In a function's body the call's own outputs are there already.
-    if (scope->function && mf_names_find(&scope->names, mf_onnx_str(node->output[i]), &id) && !is &&
-        reader->graph->values[id].tensor.data == NULL)
-      continue;
-    if (scope->function && is && mf_names_find(&scope->names, mf_onnx_str(node->output[i]), &id)) {
-      reader->graph->values[id].tensor = constant;
+    if (mf_names_find(&scope->made, mf_onnx_str(node->output[i]), &id)) {  // the call's own outputs are there already
+      if (is) reader->graph->values[id].tensor = constant;
       continue;
     }
     if (!mf_onnx_declare(reader, scope, mf_onnx_str(node->output[i]), is ? &constant : NULL, &id, err)) return false;
@@ -205,7 +201,7 @@ static bool read_graph(mf_onnx_reader *reader, mf_scope *scope, const Onnx__Grap
 
 bool mf_onnx_subgraph(mf_onnx_reader *reader, const mf_scope *outer, const Onnx__GraphProto *proto, uint32_t *body, mf_error *err) {
   mf_scope scope = {.outer = outer, .opsets = outer->opsets, .bindings = outer->bindings, .n_bindings = outer->n_bindings,
-                    .function = false, .prefix = outer->prefix, .depth = outer->depth + 1};
+                    .prefix = outer->prefix, .depth = outer->depth + 1};
   if (scope.depth > MF_MAX_BODY_DEPTH) return mf_fail(err, MF_TooLarge, "subgraphs are nested more than %d deep", MF_MAX_BODY_DEPTH);
   if (!mf_graph_add_body(reader->graph, mf_onnx_str(proto->name), body, err)) return false;
   scope.body = *body;

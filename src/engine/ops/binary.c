@@ -229,16 +229,13 @@ static void store_int(const mf_tensor *out, int64_t at, int64_t value) {
     default: return;
   }
 }
-static int64_t real_to_int(double value) {
-  return value >= 0x1p63 ? INT64_MAX : value > -0x1p63 ? (int64_t)value : INT64_MIN;
-}
 static void pow_element(const mf_tensor *out, int64_t at, const mf_tensor *base, int64_t i,
                         const mf_tensor *exponent, int64_t j) {
   if (MF_SET_FLOATS >> base->type & 1)
     mf_ops_put_double(out, at, pow(mf_ops_get_double(base, i), mf_ops_get_double(exponent, j)));
   else if (MF_SET_FLOATS >> exponent->type & 1)
     store_int(out, at,
-              real_to_int(pow(mf_ops_get_double(base, i), mf_ops_get_double(exponent, j))));
+              mf_ops_to_int(pow(mf_ops_get_double(base, i), mf_ops_get_double(exponent, j))));
   else
     store_int(out, at, integer_pow(mf_ops_get_int(base, i), mf_ops_get_int(exponent, j)));
 }

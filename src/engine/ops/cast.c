@@ -34,15 +34,6 @@ static uint16_t double_to_half(double value) {
   return mf_float_to_half(f);
 }
 
-static int64_t double_to_int(double value) {
-  if (isnan(value)) return 0;
-  return value >= 0x1p63 ? INT64_MAX : value > -0x1p63 ? (int64_t)value : INT64_MIN;
-}
-static uint64_t double_to_bits(double value) {
-  if (value >= 0x1p63) return value < 0x1p64 ? (uint64_t)value : UINT64_MAX;
-  return (uint64_t)double_to_int(value);
-}
-
 #define LOAD(TYPE, s, T, member, wide) \
   case TYPE:                           \
     for (int64_t i = 0; i < n; i++) to->member[i] = (wide)mf_get_##s(in->data, start + i); \
@@ -63,7 +54,7 @@ static void load(const mf_tensor *in, int64_t start, int64_t n, chunk *to) {
     return;
 static void store_real(const mf_tensor *out, int64_t start, int64_t n, const double *values) {
   switch ((int)out->type) {
-    MF_INTEGER_TYPES(STORE, double_to_bits(values[i]))
+    MF_INTEGER_TYPES(STORE, mf_ops_to_bits(values[i]))
     MF_BOOL_TYPES(STORE, values[i] != 0)
     case MF_FLOAT16:
       for (int64_t i = 0; i < n; i++)

@@ -59,7 +59,7 @@ static bool check_mask(const mf_shape_call *call, const attention *s, mf_error *
   if (!mask) return true;
   if (!mf_ops_expect(call, MASK_INDEX, 1 << MF_INT32, err) || !nn_expect_rank(call, MASK_INDEX, 1, 4, err)) return false;
   const int64_t first = mf_nn_dim_of(mask, 0), last = mf_ops_rank_known(mask) ? mf_nn_dim_of(mask, mask->rank - 1) : MF_DIM_UNKNOWN;
-  if (mask->rank == 1 && first >= 0 && s->batch >= 0 && first != s->batch && first != 2 * s->batch)
+  if (mask->rank == 1 && first >= 0 && s->batch >= 0 && first != s->batch && (first % 2 || first / 2 != s->batch))
     return mf_fail(err, MF_UnsupportedOperator, "mask_index has %lld elements, supported are batch (%lld) and twice as many",
                    (long long)first, (long long)s->batch);
   if (mask->rank == 1 || !mf_ops_rank_known(mask)) return true;

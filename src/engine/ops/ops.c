@@ -14,11 +14,14 @@ double mf_ops_get_double(const mf_tensor *t, int64_t i) {
   }
 }
 
-static int64_t double_to_int(double value) {
+int64_t mf_ops_to_int(double value) {
   if (isnan(value)) return 0;
-  if (value >= 0x1p63) return INT64_MAX;
-  if (value < -0x1p63) return INT64_MIN;
-  return (int64_t)value;
+  return value >= 0x1p63 ? INT64_MAX : value > -0x1p63 ? (int64_t)value : INT64_MIN;
+}
+
+uint64_t mf_ops_to_bits(double value) {
+  if (value >= 0x1p63) return value < 0x1p64 ? (uint64_t)value : UINT64_MAX;
+  return (uint64_t)mf_ops_to_int(value);
 }
 
 #define AS_INT(TYPE, s, T, ...) \
@@ -27,7 +30,7 @@ int64_t mf_ops_get_int(const mf_tensor *t, int64_t i) {
   switch (t->type) {
     MF_INTEGER_TYPES(AS_INT, )
     MF_BOOL_TYPES(AS_INT, )
-    default: return double_to_int(mf_ops_get_double(t, i));
+    default: return mf_ops_to_int(mf_ops_get_double(t, i));
   }
 }
 

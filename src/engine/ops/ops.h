@@ -53,6 +53,9 @@ static inline mf_str mf_get_str(const void *data, int64_t i) { return ((const mf
 
 // Element i as a double or an int64, whatever the (numeric or bool) type; reals are cut off toward zero and clamped to int64.
 double mf_ops_get_double(const mf_tensor *t, int64_t i);
+// Towards zero; NaN is 0, and what does not fit is the nearest that does. Bits: of what an unsigned integer holds as well.
+int64_t mf_ops_to_int(double value);
+uint64_t mf_ops_to_bits(double value);
 int64_t mf_ops_get_int(const mf_tensor *t, int64_t i);
 void mf_ops_put_double(const mf_tensor *t, int64_t i, double value);  // for the float types
 static inline char *mf_ops_at(const mf_tensor *t, int64_t i, size_t element_bytes) {

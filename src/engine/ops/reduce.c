@@ -118,9 +118,9 @@ SIGNED(ReduceL1, 0,
        sum = (int64_t)((uint64_t)sum + (x < 0 ? 0 - (uint64_t)x : (uint64_t)x)), sum)
 UNSIGNED(ReduceL1, 0, sum += x, sum)
 REALS(ReduceL2, 0, sum += x * x, sqrt(sum))
-MF_INTEGER_TYPES(REDUCE, ReduceL2, double, 0, sum += x * x, sqrt(sum))
+MF_INTEGER_TYPES(REDUCE, ReduceL2, double, 0, sum += x * x, mf_ops_to_bits(sqrt(sum)))
 REALS(ReduceLogSum, 0, sum += x, log(sum))
-MF_INTEGER_TYPES(REDUCE, ReduceLogSum, double, 0, sum += x, log(sum))
+MF_INTEGER_TYPES(REDUCE, ReduceLogSum, double, 0, sum += x, mf_ops_to_bits(log(sum)))
 REALS(ReduceMax, -INFINITY, sum = isnan(sum) || sum > x ? sum : x, sum)
 #define LOWEST (element)(UINT64_C(1) << (8 * sizeof(element) - 1))
 #define HIGHEST (element)((UINT64_C(1) << (8 * sizeof(element) - 1)) - 1)
@@ -133,7 +133,8 @@ UNSIGNED(ReduceMin, UINT64_MAX, sum = sum < x ? sum : x, sum)
 MF_BOOL_TYPES(REDUCE, ReduceMin, uint8_t, 1, sum &= x, sum)
 
 // log(sum(exp(x))) with the greatest x taken out, so that exp does not overflow. Two passes.
-#define LOG_SUM_EXP(TYPE, s, T, ...)                                                           \
+// LOG_SUM_EXP: `stored` is how a double becomes a T.
+#define LOG_SUM_EXP(TYPE, s, T, stored)                                                        \
   static void ReduceLogSumExp_##s(void *out, int64_t at, const void *in, int64_t start,        \
                                   mf_walk walk) {                                              \
     double greatest = -INFINITY, sum = 0;                                                      \
@@ -147,9 +148,10 @@ MF_BOOL_TYPES(REDUCE, ReduceMin, uint8_t, 1, sum &= x, sum)
     for (bool more = mf_walk_start(&again); more; more = mf_walk_next(&again))                 \
       for (int64_t i = 0; i < again.length; i++)                                               \
         sum += exp((double)mf_get_##s(in, start + again.at[0] + i * again.step[0]) - shift);   \
-    mf_put_##s(out, at, (T)(log(sum) + shift));                                                \
+    mf_put_##s(out, at, (T)stored(log(sum) + shift));                                          \
   }
-MF_NUMBER_TYPES(LOG_SUM_EXP, )
+MF_FLOAT_TYPES(LOG_SUM_EXP, )
+MF_INTEGER_TYPES(LOG_SUM_EXP, mf_ops_to_bits)
 
 // ---- rows ----
 static bool run_reduce(mf_kernel_call *call, reduce_loop *const loops[], mf_error *err) {
