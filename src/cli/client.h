@@ -4,6 +4,7 @@
 #define MF_CLI_CLIENT_H
 
 #include <jansson.h>
+#include <limits.h>
 
 #include "base/base.h"
 
@@ -87,6 +88,16 @@ void cli_progress(int64_t started_ns, const char *format, ...) MF_PRINTF(2, 3);
 void cli_progress_end(void);
 // Text from a function: control characters but newline and tab become \xNN.
 void cli_print_foreign(FILE *out, mf_str text);
+
+// ---- files that are written (file.c) ----
+typedef struct cli_file {
+  int fd;                                       // to write to; -1: none
+  char path[PATH_MAX], temporary[PATH_MAX + 32];
+} cli_file;
+// For a path where a regular file is or nothing: the file is there, whole, once it was closed with good == true, and else what was
+// there before. A symbolic link stays and its target is written. Anything else (a FIFO, a device) is opened and written into.
+bool cli_file_create(cli_file *file, const char *path, mf_error *err) MF_MUST_CHECK;
+bool cli_file_close(cli_file *file, bool good, mf_error *err) MF_MUST_CHECK;  // returns good, unless it cannot be put in its place
 
 // ---- packages (package.c) ----
 typedef struct cli_package {

@@ -1,10 +1,7 @@
 // mayfly compile and mayfly inspect: a model to an image, and what is in either.
 #include "model.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client.h"
 #include "host/host.h"
@@ -38,23 +35,14 @@ static bool compile_in_sandbox(void *context, int out_fd, mf_error *err) {
 }
 
 static bool compile_to(const char *model, const char *image, mf_error *err) {
-  char temporary[4096];
   mf_arena arena;
   compile_job job = {.fd = -1};
-  if (snprintf(temporary, sizeof temporary, "%s.%d.tmp", image, (int)getpid()) >= (int)sizeof temporary)
-    return mf_fail(err, MF_Usage, "'%s' is too long", image);
+  cli_file file = {.fd = -1};
   mf_arena_init(&arena, 0);
-  bool good = model_source_open(&job.source, model, &arena, err);
-  if (good) {
-    job.fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    good = job.fd >= 0 || mf_fail_errno(err, "cannot make '%s'", temporary);
-  }
+  bool good = model_source_open(&job.source, model, &arena, err) && cli_file_create(&file, image, err);
+  job.fd = file.fd;
   good = good && mf_sandbox_call(compile_in_sandbox, &job, &job.fd, 1, MODEL_MEMORY, err);
-  if (job.fd >= 0) {
-    mf_close(&job.fd);
-    if (good && rename(temporary, image) != 0) good = mf_fail_errno(err, "cannot make '%s'", image);
-    if (!good) unlink(temporary);
-  }
+  good = cli_file_close(&file, good, err);
   mf_arena_deinit(&arena);
   return good;
 }

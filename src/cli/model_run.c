@@ -1,7 +1,6 @@
 // mayfly run: a model once, with tensors from files or made up ones, results as text or as files.
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -135,9 +134,9 @@ static bool write_result(const char *dir, const char *name, size_t len, const re
   if (safe[0] == '.' || n == 0) safe[0] = '_', safe[n ? n : 1] = 0;
   if (snprintf(path, sizeof path, "%s/%s.%s", dir, safe, header->npy ? "npy" : "pb") >= (int)sizeof path)
     return mf_fail(err, MF_Usage, "'%s' is too long", dir);
-  OWN_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return mf_fail_errno(err, "cannot make '%s'", path);
-  if (!mf_write_all(fd, data, header->data_bytes, path, err)) return false;
+  cli_file file = {.fd = -1};
+  if (!cli_file_create(&file, path, err)) return false;
+  if (!cli_file_close(&file, mf_write_all(file.fd, data, header->data_bytes, path, err), err)) return false;
   printf("%s\n", path);
   return true;
 }

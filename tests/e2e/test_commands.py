@@ -1,12 +1,15 @@
 """Commands that read models without a server: whoever looks at the bytes of a model has gone into the sandbox first."""
 import io
 import json
+import os
 import re
+import stat
 import subprocess
 
 import numpy
+import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from world import MAYFLY, create, invoke, scale_model, wait_for, wrong_operator_model
 
@@ -37,6 +40,68 @@ def test_a_command_reads_models_in_the_sandbox(model, tmp_path, command):
     inside = re.split(r"^(?:seccomp\(SECCOMP_SET_MODE_FILTER|prctl\(PR_SET_SECCOMP, SECCOMP_MODE_FILTER).*\n", entered[0], flags=re.M)[1]
     assert "exit_group(0)" in inside and not re.search(r"^(open|openat|execve|socket|connect|unlink)\(", inside, re.M)
     assert re.search(r"^wait4\(.*WEXITSTATUS\(s\) == 0", parent, re.M), "the parent waits for what was done there"
+
+
+def image_of(model, tmp_path):
+    subprocess.run([MAYFLY, "compile", model, "-o", tmp_path / "plain"], check=True, capture_output=True, timeout=60)
+    return (tmp_path / "plain").read_bytes()
+
+
+def test_what_is_no_file_is_written_into(model, tmp_path):
+    expected, fifo = image_of(model, tmp_path), tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
+    try:
+        done = subprocess.run([MAYFLY, "compile", model, "-o", fifo], capture_output=True, text=True, timeout=60)
+        got = reader.communicate(timeout=20)[0]
+    finally:
+        reader.kill()
+    assert (done.returncode, got == expected, stat.S_ISFIFO(fifo.stat().st_mode)) == (0, True, True), done.stderr
+    reader = subprocess.Popen(["head", "-c1", fifo], stdout=subprocess.DEVNULL)  # goes away; the image fits into no pipe
+    onnx.save(helper.make_model(helper.make_graph(
+        [helper.make_node("Add", ["x", "w"], ["y"])], "big", [helper.make_tensor_value_info("x", 1, [1 << 20])],
+        [helper.make_tensor_value_info("y", 1, [1 << 20])], [numpy_helper.from_array(numpy.ones(1 << 20, numpy.float32), "w")]),
+        opset_imports=[helper.make_opsetid("", 13)], ir_version=7), tmp_path / "big.onnx")
+    done = subprocess.run([MAYFLY, "compile", tmp_path / "big.onnx", "-o", fifo], capture_output=True, text=True, timeout=60)
+    reader.wait(20)
+    assert done.returncode == 1 and "Broken pipe" in done.stderr and stat.S_ISFIFO(fifo.stat().st_mode), done.stderr
+    done = subprocess.run([MAYFLY, "compile", model, "-o", tmp_path], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "Is a directory" in done.stderr
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symbolic_link_stays_and_its_target_is_written(model, tmp_path, there):
+    expected = image_of(model, tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to("elsewhere/second")
+    (tmp_path / "elsewhere/second").symlink_to("target")
+    if there:
+        (tmp_path / "elsewhere/target").write_bytes(b"old")
+    subprocess.run([MAYFLY, "compile", model, "-o", tmp_path / "link"], check=True, capture_output=True, timeout=60)
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "elsewhere/second").is_symlink()
+    assert (tmp_path / "elsewhere/target").read_bytes() == expected
+    assert sorted(path.name for path in (tmp_path / "elsewhere").iterdir()) == ["second", "target"]
+    failed = subprocess.run([MAYFLY, "compile", tmp_path / "elsewhere/target/no", "-o", tmp_path / "link"], capture_output=True, timeout=60)
+    assert failed.returncode == 1 and (tmp_path / "elsewhere/target").read_bytes() == expected
+
+
+def test_outputs_are_written_through_what_is_there(model, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "y.npy").symlink_to("../kept.npy")
+    given = f"x={tmp_path}/test_data_set_0/input_0.pb"
+    subprocess.run([MAYFLY, "run", model, "--input", given, "--output-dir", out], check=True, capture_output=True, timeout=60)
+    assert (out / "y.npy").is_symlink() and numpy.load(tmp_path / "kept.npy").tolist() == [[2, 4, 6, 8]]
+    (out / "y.npy").unlink()
+    os.mkfifo(out / "y.npy")
+    reader = subprocess.Popen(["cat", out / "y.npy"], stdout=subprocess.PIPE)
+    try:
+        subprocess.run([MAYFLY, "run", model, "--input", given, "--output-dir", out], check=True, capture_output=True, timeout=60)
+        assert numpy.load(io.BytesIO(reader.communicate(timeout=20)[0])).tolist() == [[2, 4, 6, 8]]
+    finally:
+        reader.kill()
+    assert [path.name for path in out.iterdir()] == ["y.npy"]
 
 
 def saved(array, save=numpy.save, **how):
