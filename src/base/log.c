@@ -23,8 +23,11 @@ void mf_log(mf_log_level level, const char *format, ...) {
   vsnprintf(line + used, sizeof line - used - 1, format, args);
   va_end(args);
   size_t len = strlen(line);
-  for (size_t i = 0; i < len; i++)
-    if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
+  for (size_t i = 0; i < len; i++) {
+    const bool is_c1 = line[i] == '\xc2' && (unsigned char)line[i + 1] >= 0x80 && (unsigned char)line[i + 1] < 0xa0;
+    if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f || is_c1) line[i] = '?';
+    if (is_c1) line[i + 1] = '?';
+  }
   line[len++] = '\n';
   if (write(STDERR_FILENO, line, len) < 0) return;  // nowhere left to say so
 }

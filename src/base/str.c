@@ -104,3 +104,23 @@ void mf_buf_deinit(mf_buf *buf) {
   if (!buf->arena) free(buf->data);
   *buf = (mf_buf){0};
 }
+
+// length: utf8_sequence's, of which `last` is the last byte; C1 is U+0080 to U+009F, whose last byte is the code itself.
+static bool is_control(unsigned char first, unsigned char last, size_t length, const char *kept) {
+  if (length == 1) return (last < 0x20 || last == 0x7f) && (last == 0 || !strchr(kept, last));
+  return last >= 0x80 && last < 0xa0 && (length == 0 || (length == 2 && first == 0xc2));
+}
+
+void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept) {
+  const unsigned char *s = (const unsigned char *)text.data;
+  size_t plain = 0;
+  for (size_t i = 0, step; i < text.len; i += step) {
+    const size_t length = utf8_sequence(s + i, text.len - i);
+    step = length ? length : 1;
+    if (!is_control(s[i], s[i + step - 1], length, kept)) continue;
+    mf_buf_append(buf, s + plain, i - plain);
+    mf_buf_format(buf, "\\x%02x", s[i + step - 1]);
+    plain = i + step;
+  }
+  if (text.len > plain) mf_buf_append(buf, s + plain, text.len - plain);
+}

@@ -47,6 +47,9 @@ void mf_buf_str(mf_buf *buf, mf_str s);
 void mf_buf_text(mf_buf *buf, const char *nul_terminated);
 void mf_buf_format(mf_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *mf_buf_reserve(mf_buf *buf, size_t len);  // room for len more bytes at data + buf->len, NULL on failure; then raise buf->len
+// Text for people: control characters (C0, DEL, and C1 in UTF-8 or as a lone byte) become \xNN, so that a name or a message out of a
+// model or a client moves no cursor, changes no terminal and forges no line. kept: those that stay, "\n\t" or "".
+void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept);
 void mf_buf_deinit(mf_buf *buf);
 static inline mf_str mf_buf_view(const mf_buf *buf) { return (mf_str){buf->data, buf->len}; }
 #endif

@@ -86,8 +86,10 @@ const char *cli_text(const json_t *object, const char *key);  // "" if absent or
 // One line on a terminal's stderr that is written over; nothing in the first second, nothing elsewhere. NULL: wipes it.
 void cli_progress(int64_t started_ns, const char *format, ...) MF_PRINTF(2, 3);
 void cli_progress_end(void);
-// Text from a function: control characters but newline and tab become \xNN.
-void cli_print_foreign(FILE *out, mf_str text);
+// What comes out of models, functions and servers is shown with its control characters as \xNN (mf_buf_printable); JSON has them as \u00NN.
+void cli_print_foreign(FILE *out, mf_str text);  // text of several lines: newlines and tabs stay
+void cli_line(int fd, const char *format, ...) MF_PRINTF(2, 3);  // one line, and its newline; behind what stdout holds back
+void cli_json_text(const json_t *json, mf_buf *out);
 
 // ---- files that are written (file.c) ----
 typedef struct cli_file {

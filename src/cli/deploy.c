@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "client.h"
@@ -59,7 +60,7 @@ static bool wait_until_settled(const cli_server *server, const char *name, json_
 static void take_back(const cli_server *server, const char *name) {
   mf_error err;
   if (cli_ask_about(server, "DELETE", "/2015-03-31/functions/", name, NULL, &err)) fprintf(stderr, "  nothing was deployed\n");
-  else fprintf(stderr, "  it is left in state Failed: %s\n  to do: mayfly rm %s\n", err.message, name);
+  else cli_line(STDERR_FILENO, "  it is left in state Failed: %s", err.message), cli_line(STDERR_FILENO, "  to do: mayfly rm %s", name);
 }
 
 static int report(const json_t *configuration, const char *name, bool as_json) {
@@ -67,7 +68,7 @@ static int report(const json_t *configuration, const char *name, bool as_json) {
   bool update_failed = strcmp(cli_text(configuration, "LastUpdateStatus"), "Failed") == 0;
   if (failed || update_failed) {
     const char *reason = cli_text(configuration, failed ? "StateReason" : "LastUpdateStatusReason");
-    fprintf(stderr, "mayfly: error: %s %s: %s\n", name, failed ? "cannot serve" : "was not updated, and serves as before",
+    cli_line(STDERR_FILENO, "mayfly: error: %s %s: %s", name, failed ? "cannot serve" : "was not updated, and serves as before",
             reason[0] ? reason : "the server gave no reason");
     return CLI_FAILED;
   }

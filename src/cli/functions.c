@@ -1,6 +1,7 @@
 // ls, describe, rm.
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -28,38 +29,39 @@ int mf_cli_ls(int argc, char **argv) {
 }
 
 // "float32[1, 3, batch]" of {"type": …, "shape": [1, 3, "batch"]}
-static void print_value_type(const json_t *value) {
+static void append_value_type(mf_buf *line, const json_t *value) {
   size_t i;
   const json_t *dimension, *shape = json_object_get(value, "shape");
-  printf("%s%s", cli_text(value, "type"), json_is_array(shape) ? "[" : " of any shape");
+  mf_buf_format(line, "%s%s", cli_text(value, "type"), json_is_array(shape) ? "[" : " of any shape");
   json_array_foreach(shape, i, dimension) {
-    if (i > 0) fputs(", ", stdout);
-    if (json_is_string(dimension)) fputs(json_string_value(dimension), stdout);
-    else printf("%" JSON_INTEGER_FORMAT, json_integer_value(dimension));
+    if (i > 0) mf_buf_text(line, ", ");
+    if (json_is_string(dimension)) mf_buf_text(line, json_string_value(dimension));
+    else mf_buf_format(line, "%" JSON_INTEGER_FORMAT, json_integer_value(dimension));
   }
-  printf("%s%s%s\n", json_is_array(shape) ? "]" : "", cli_text(value, "takes")[0] ? ", takes a " : "", cli_text(value, "takes"));
+  mf_buf_format(line, "%s%s%s", json_is_array(shape) ? "]" : "", cli_text(value, "takes")[0] ? ", takes a " : "", cli_text(value, "takes"));
+}
+
+static void print_value(const json_t *value) {
+  const json_t *more = json_object_get(value, "more");
+  mf_buf line = {0};
+  if (more) mf_buf_format(&line, "and %" JSON_INTEGER_FORMAT " more", json_integer_value(more));
+  else mf_buf_format(&line, "%-22s ", cli_text(value, "name")), append_value_type(&line, value);
+  cli_line(STDOUT_FILENO, "  %.*s", MF_STR_ARG(mf_buf_view(&line)));
+  mf_buf_deinit(&line);
 }
 
 static void print_values(const char *title, const json_t *values) {
   size_t i;
   const json_t *value;
   if (json_is_array(values)) puts(title);
-  json_array_foreach(values, i, value) {
-    const json_t *more = json_object_get(value, "more");
-    if (more) {
-      printf("  and %" JSON_INTEGER_FORMAT " more\n", json_integer_value(more));
-      continue;
-    }
-    printf("  %-22s ", cli_text(value, "name"));
-    print_value_type(value);
-  }
+  json_array_foreach(values, i, value) print_value(value);
 }
 
 static void print_scalar(const char *key, const json_t *value) {
-  if (json_is_string(value)) printf("  %-22s %s\n", key, json_string_value(value));
-  else if (json_is_integer(value)) printf("  %-22s %" JSON_INTEGER_FORMAT "\n", key, json_integer_value(value));
-  else if (json_is_real(value)) printf("  %-22s %g\n", key, json_real_value(value));
-  else if (json_is_boolean(value)) printf("  %-22s %s\n", key, json_is_true(value) ? "yes" : "no");
+  if (json_is_string(value)) cli_line(STDOUT_FILENO, "  %-22s %s", key, json_string_value(value));
+  else if (json_is_integer(value)) cli_line(STDOUT_FILENO, "  %-22s %" JSON_INTEGER_FORMAT, key, json_integer_value(value));
+  else if (json_is_real(value)) cli_line(STDOUT_FILENO, "  %-22s %g", key, json_real_value(value));
+  else if (json_is_boolean(value)) cli_line(STDOUT_FILENO, "  %-22s %s", key, json_is_true(value) ? "yes" : "no");
 }
 
 // A part of the answer, its inner objects and lists left to --json.

@@ -76,7 +76,7 @@ int mf_cli_aws(int argc, char **argv) {
   if (errno == ENOENT) mf_fail(&err, MF_NotFound, "aws-cli is not installed, or not on PATH: `apt-get install awscli`");
   else mf_fail_errno(&err, "cannot run aws");
   free(args);
-  fprintf(stderr, "mayfly: error: %s\n", err.message);
+  cli_line(STDERR_FILENO, "mayfly: error: %s", err.message);
   return CLI_FAILED;
 }
 

@@ -107,16 +107,16 @@ static json_t *json_image(const model_run *run) {
 static void print_counts(int out_fd, const char *title, json_t *counts) {
   const char *name;
   json_t *count;
-  dprintf(out_fd, "%s:\n", title);
-  json_object_foreach(counts, name, count) dprintf(out_fd, "  %5d  %s\n", (int)json_integer_value(count), name);
+  cli_line(out_fd, "%s:", title);
+  json_object_foreach(counts, name, count) cli_line(out_fd, "  %5d  %s", (int)json_integer_value(count), name);
 }
 
 static void print_entries(int out_fd, const char *title, const mf_image *image, uint32_t n,
                           const mf_signature_entry *(*entry)(const mf_image *, uint32_t)) {
   char text[MODEL_RANK_TEXT];
-  dprintf(out_fd, "%s:\n", title);
+  cli_line(out_fd, "%s:", title);
   for (uint32_t i = 0; i < n; i++)
-    dprintf(out_fd, "  %.*s  %s\n", MF_STR_ARG(entry(image, i)->name), model_describe(entry(image, i), text, sizeof text));
+    cli_line(out_fd, "  %.*s  %s", MF_STR_ARG(entry(image, i)->name), model_describe(entry(image, i), text, sizeof text));
 }
 
 static void print_image(int out_fd, const model_run *run, json_t *json) {
@@ -131,6 +131,10 @@ static void print_image(int out_fd, const model_run *run, json_t *json) {
   print_counts(out_fd, "kernels", json_object_get(json, "kernels"));
 }
 
+static bool write_text(int out_fd, const mf_buf *text, mf_error *err) {
+  return text->failed ? mf_fail(err, MF_OutOfMemory, "no memory for the answer") : mf_write_all(out_fd, text->data, text->len, "the answer", err);
+}
+
 static bool inspect_in_sandbox(void *context, int out_fd, mf_error *err) {
   const inspect_job *job = context;
   mf_arena arena;
@@ -139,7 +143,8 @@ static bool inspect_in_sandbox(void *context, int out_fd, mf_error *err) {
   bool good = model_load(&job->source, false, &arena, &run, err);
   if (good) {
     json_t *json = json_image(&run);
-    if (job->json) json_dumpfd(json, out_fd, JSON_INDENT(2)), dprintf(out_fd, "\n");
+    mf_buf text = {.arena = &arena};
+    if (job->json) cli_json_text(json, &text), good = write_text(out_fd, &text, err);
     else print_image(out_fd, &run, json);
     json_decref(json);
   }

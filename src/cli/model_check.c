@@ -135,9 +135,8 @@ static void check_folder(const char *folder, check_job *job, bool told_relative,
   bool good = collect(job, folder, &arena, &err) && mf_sandbox_call(check_model, job, NULL, 0, CHECK_MEMORY, &err);
   bool lacking = !good && (err.code == MF_UnsupportedOperator || err.code == MF_UnsupportedType);
   counts[good ? PASSED : lacking ? SKIPPED : FAILED]++;
-  if (good) printf("pass %s\n", folder);
-  else printf("%s %s: %s\n", lacking ? "skip" : "FAIL", folder, err.message);
-  fflush(stdout);
+  if (good) cli_line(STDOUT_FILENO, "pass %s", folder);
+  else cli_line(STDOUT_FILENO, "%s %s: %s", lacking ? "skip" : "FAIL", folder, err.message);
   mf_arena_deinit(&arena);
 }
 

@@ -70,31 +70,34 @@ static bool set_inputs(model_run *run, const run_job *job, mf_arena *arena, mf_e
   return true;
 }
 
-static void print_element(int out_fd, const mf_tensor *t, int64_t i) {
+static void append_element(mf_buf *line, const mf_tensor *t, int64_t i) {
   switch (t->type) {
-    case MF_FLOAT: dprintf(out_fd, " %.9g", (double)((const float *)t->data)[i]); break;
-    case MF_DOUBLE: dprintf(out_fd, " %.17g", ((const double *)t->data)[i]); break;
-    case MF_FLOAT16: dprintf(out_fd, " %.5g", (double)mf_half_to_float(((const uint16_t *)t->data)[i])); break;
-    case MF_INT8: dprintf(out_fd, " %d", ((const int8_t *)t->data)[i]); break;
-    case MF_UINT8: dprintf(out_fd, " %u", ((const uint8_t *)t->data)[i]); break;
-    case MF_INT16: dprintf(out_fd, " %d", ((const int16_t *)t->data)[i]); break;
-    case MF_UINT16: dprintf(out_fd, " %u", ((const uint16_t *)t->data)[i]); break;
-    case MF_INT32: dprintf(out_fd, " %d", ((const int32_t *)t->data)[i]); break;
-    case MF_UINT32: dprintf(out_fd, " %u", ((const uint32_t *)t->data)[i]); break;
-    case MF_INT64: dprintf(out_fd, " %lld", (long long)((const int64_t *)t->data)[i]); break;
-    case MF_UINT64: dprintf(out_fd, " %llu", (unsigned long long)((const uint64_t *)t->data)[i]); break;
-    case MF_BOOL: dprintf(out_fd, " %s", ((const uint8_t *)t->data)[i] ? "true" : "false"); break;
-    case MF_STRING: dprintf(out_fd, " '%.*s'", MF_STR_ARG(((const mf_str *)t->data)[i])); break;
+    case MF_FLOAT: mf_buf_format(line, " %.9g", (double)((const float *)t->data)[i]); break;
+    case MF_DOUBLE: mf_buf_format(line, " %.17g", ((const double *)t->data)[i]); break;
+    case MF_FLOAT16: mf_buf_format(line, " %.5g", (double)mf_half_to_float(((const uint16_t *)t->data)[i])); break;
+    case MF_INT8: mf_buf_format(line, " %d", ((const int8_t *)t->data)[i]); break;
+    case MF_UINT8: mf_buf_format(line, " %u", ((const uint8_t *)t->data)[i]); break;
+    case MF_INT16: mf_buf_format(line, " %d", ((const int16_t *)t->data)[i]); break;
+    case MF_UINT16: mf_buf_format(line, " %u", ((const uint16_t *)t->data)[i]); break;
+    case MF_INT32: mf_buf_format(line, " %d", ((const int32_t *)t->data)[i]); break;
+    case MF_UINT32: mf_buf_format(line, " %u", ((const uint32_t *)t->data)[i]); break;
+    case MF_INT64: mf_buf_format(line, " %lld", (long long)((const int64_t *)t->data)[i]); break;
+    case MF_UINT64: mf_buf_format(line, " %llu", (unsigned long long)((const uint64_t *)t->data)[i]); break;
+    case MF_BOOL: mf_buf_format(line, " %s", ((const uint8_t *)t->data)[i] ? "true" : "false"); break;
+    case MF_STRING: mf_buf_format(line, " '%.*s'", MF_STR_ARG(((const mf_str *)t->data)[i])); break;
     case MF_TYPE_UNKNOWN: break;
   }
 }
 
 static void print_output(int out_fd, mf_str name, const mf_tensor *t) {
   char text[MODEL_RANK_TEXT];
+  mf_buf line = {0};
   int64_t n = mf_tensor_count(t);
-  dprintf(out_fd, "%.*s  %s\n ", MF_STR_ARG(name), mf_tensor_describe(t, text, sizeof text));
-  for (int64_t i = 0; i < n && i < SHOWN_ELEMENTS; i++) print_element(out_fd, t, i);
-  dprintf(out_fd, n > SHOWN_ELEMENTS ? " ... (%lld elements)\n" : "\n", (long long)n);
+  cli_line(out_fd, "%.*s  %s", MF_STR_ARG(name), mf_tensor_describe(t, text, sizeof text));
+  for (int64_t i = 0; i < n && i < SHOWN_ELEMENTS; i++) append_element(&line, t, i);
+  if (n > SHOWN_ELEMENTS) mf_buf_format(&line, " ... (%lld elements)", (long long)n);
+  cli_line(out_fd, " %.*s", MF_STR_ARG(mf_buf_view(&line)));
+  mf_buf_deinit(&line);
 }
 
 static bool hand_back(int fd, mf_str name, const mf_tensor *t, mf_error *err) {

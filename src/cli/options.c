@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -70,7 +71,7 @@ int cli_usage(const char *command, const char *problem) {
 
 int cli_fail(const mf_error *err) {
   const char *advice = mf_code_advice(err->code);
-  fprintf(stderr, "mayfly: error: %s\n", err->message);
-  if (advice[0] && strncmp(advice, "see ", 4) != 0) fprintf(stderr, "  to do: %s\n", advice);
+  cli_line(STDERR_FILENO, "mayfly: error: %s", err->message);
+  if (advice[0] && strncmp(advice, "see ", 4) != 0) cli_line(STDERR_FILENO, "  to do: %s", advice);
   return CLI_FAILED;
 }

@@ -1,6 +1,7 @@
 // What people and programs see: tables on a terminal, JSON elsewhere, one progress line while something takes long.
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,9 +11,25 @@ enum { MAX_COLUMNS = 16 };
 
 bool cli_wants_json(bool json_flag) { return json_flag || !isatty(STDOUT_FILENO); }
 
+// jansson escapes C0; DEL and C1, which stand in strings only, it does not.
+void cli_json_text(const json_t *json, mf_buf *out) {
+  char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+  if (!text) out->failed = true;
+  for (const unsigned char *s = (const unsigned char *)text; s && *s; s++) {
+    const bool is_c1 = *s == 0xc2 && s[1] < 0xa0;
+    s += is_c1;
+    if (is_c1 || *s == 0x7f) mf_buf_format(out, "\\u%04X", *s);
+    else mf_buf_append(out, s, 1);
+  }
+  mf_buf_text(out, "\n");
+  free(text);
+}
+
 void cli_print_json(const json_t *json) {
-  json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-  putchar('\n');
+  mf_buf text = {0};
+  cli_json_text(json, &text);
+  if (!text.failed) fwrite(text.data, 1, text.len, stdout);
+  mf_buf_deinit(&text);
 }
 
 const char *cli_text(const json_t *object, const char *key) {
@@ -20,9 +37,16 @@ const char *cli_text(const json_t *object, const char *key) {
   return text ? text : "";
 }
 
+static void printable_cell(const char *text, char *out, size_t capacity) {
+  mf_buf buf = {0};
+  mf_buf_printable(&buf, mf_str_from(text), "");
+  snprintf(out, capacity, "%.*s", MF_STR_ARG(mf_buf_view(&buf)));
+  mf_buf_deinit(&buf);
+}
+
 static void cell_text(const json_t *row, const char *key, char *out, size_t capacity) {
   const json_t *value = json_object_get(row, key);
-  if (json_is_string(value)) snprintf(out, capacity, "%s", json_string_value(value));
+  if (json_is_string(value)) printable_cell(json_string_value(value), out, capacity);
   else if (json_is_integer(value)) snprintf(out, capacity, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
   else if (json_is_real(value)) snprintf(out, capacity, "%.3f", json_real_value(value));
   else if (json_is_boolean(value)) snprintf(out, capacity, "%s", json_is_true(value) ? "yes" : "no");
@@ -75,9 +99,26 @@ void cli_progress_end(void) {
 }
 
 void cli_print_foreign(FILE *out, mf_str text) {
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.data[i];
-    if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f) fprintf(out, "\\x%02x", c);
-    else putc(c, out);
-  }
+  mf_buf buf = {0};
+  mf_buf_printable(&buf, text, "\n\t");
+  if (buf.len > 0) fwrite(buf.data, 1, buf.len, out);
+  mf_buf_deinit(&buf);
+}
+
+void cli_line(int fd, const char *format, ...) {
+  va_list args;
+  char *line = NULL;
+  va_start(args, format);
+  int len = vasprintf(&line, format, args);
+  va_end(args);
+  if (len < 0) return;
+  mf_buf buf = {0};
+  mf_error err;
+  mf_buf_printable(&buf, (mf_str){line, (size_t)len}, "");
+  mf_buf_text(&buf, "\n");
+  fflush(stdout);
+  const bool written = !buf.failed && mf_write_all(fd, buf.data, buf.len, "output", &err);
+  (void)written;  // nowhere left to say so
+  mf_buf_deinit(&buf);
+  free(line);
 }

@@ -277,15 +277,7 @@ void mf_store_logs_add(mf_store_logs *logs, mf_str function, mf_str text) {
 // See log.h: what is shown cannot move the reader's cursor or change the terminal's state.
 static bool escape(mf_str raw, mf_arena *arena, mf_str *out, mf_error *err) {
   mf_buf text = {.arena = arena};
-  size_t plain = 0;
-  for (size_t i = 0; i < raw.len; i++) {
-    unsigned char c = (unsigned char)raw.data[i];
-    if ((c >= 0x20 && c != 0x7f) || c == '\n' || c == '\t') continue;
-    mf_buf_append(&text, raw.data + plain, i - plain);
-    mf_buf_format(&text, "\\x%02x", c);
-    plain = i + 1;
-  }
-  mf_buf_append(&text, raw.data + plain, raw.len - plain);
+  mf_buf_printable(&text, raw, "\n\t");
   *out = text.len > 0 ? mf_buf_view(&text) : MF_STR("");
   return !text.failed || mf_fail(err, MF_OutOfMemory, "no memory for %zu bytes of log text", raw.len);
 }

@@ -1,15 +1,19 @@
 """Commands that read models without a server: whoever looks at the bytes of a model has gone into the sandbox first."""
+import contextlib
 import io
 import json
 import os
+import pty
 import re
 import stat
 import subprocess
+import termios
+import unicodedata
 
 import numpy
 import onnx
 import pytest
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from world import MAYFLY, create, invoke, scale_model, wait_for, wrong_operator_model
 
@@ -59,8 +63,8 @@ def test_what_is_no_file_is_written_into(model, tmp_path):
     assert (done.returncode, got == expected, stat.S_ISFIFO(fifo.stat().st_mode)) == (0, True, True), done.stderr
     reader = subprocess.Popen(["head", "-c1", fifo], stdout=subprocess.DEVNULL)  # goes away; the image fits into no pipe
     onnx.save(helper.make_model(helper.make_graph(
-        [helper.make_node("Add", ["x", "w"], ["y"])], "big", [helper.make_tensor_value_info("x", 1, [1 << 20])],
-        [helper.make_tensor_value_info("y", 1, [1 << 20])], [numpy_helper.from_array(numpy.ones(1 << 20, numpy.float32), "w")]),
+        [helper.make_node("Add", ["x", "w"], ["y"])], "big", [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1 << 20])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1 << 20])], [numpy_helper.from_array(numpy.ones(1 << 20, numpy.float32), "w")]),
         opset_imports=[helper.make_opsetid("", 13)], ir_version=7), tmp_path / "big.onnx")
     done = subprocess.run([MAYFLY, "compile", tmp_path / "big.onnx", "-o", fifo], capture_output=True, text=True, timeout=60)
     reader.wait(20)
@@ -102,6 +106,70 @@ def test_outputs_are_written_through_what_is_there(model, tmp_path):
     finally:
         reader.kill()
     assert [path.name for path in out.iterdir()] == ["y.npy"]
+
+
+EVIL = "v\x1b]0;owned\x07\x7f\u009b31m\nmayfly: error: é漢"
+SHOWN = r"v\x1b]0;owned\x07\x7f\x9b31m\x0amayfly: error: é漢"
+
+
+def evil_model(operator="Identity"):
+    """A model of whose names, texts and strings each holds a title, a colour and a line of its own."""
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.STRING, [f"d{EVIL}"])
+    graph = helper.make_graph([helper.make_node(operator, [EVIL], [f"y{EVIL}"], name=f"n{EVIL}", doc_string=EVIL)], EVIL, [value(EVIL)], [value(f"y{EVIL}")],
+                              doc_string=EVIL)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7, producer_name=EVIL, doc_string=EVIL)
+    helper.set_model_props(made, {EVIL: EVIL})
+    return made.SerializeToString()
+
+
+def seen_by_people(*arguments):
+    """What a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST  # newlines as they come
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    with subprocess.Popen([MAYFLY, *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        out = b""
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 65536):
+                out += piece
+        os.close(ours)
+    text = out.decode()
+    controls = [character for character in text if unicodedata.category(character) == "Cc" and character != "\n"]
+    assert not controls and not re.search("^mayfly: error: é", text, re.M), text
+    return text
+
+
+def test_what_a_model_says_moves_no_terminal(tmp_path):
+    (tmp_path / "model.onnx").write_bytes(evil_model())
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong/model.onnx").write_bytes(evil_model(EVIL))
+    for folder, wanted in ((tmp_path, "a"), (tmp_path / "wrong", "b")):
+        data = folder / "test_data_set_0"
+        data.mkdir()
+        for name, text in (("input_0", EVIL), ("output_0", wanted)):
+            (data / f"{name}.pb").write_bytes(numpy_helper.from_array(numpy.array([text], object), name).SerializeToString())
+    given = f"{EVIL}={tmp_path}/test_data_set_0/input_0.pb"
+    for arguments in (["inspect", tmp_path / "model.onnx"], ["run", tmp_path / "model.onnx"], ["run", tmp_path / "model.onnx", "--input", given],
+                      ["check", tmp_path], ["check", tmp_path / "wrong"], ["compile", tmp_path / "wrong/model.onnx", "-o", tmp_path / "image"],
+                      ["inspect", tmp_path / "wrong/model.onnx"], ["bench", tmp_path / "wrong/model.onnx"]):
+        assert SHOWN in seen_by_people(*arguments), arguments
+    assert "\\u001B" in seen_by_people("inspect", tmp_path / "model.onnx", "--json")
+    told = subprocess.run([MAYFLY, "inspect", tmp_path / "model.onnx"], capture_output=True, timeout=60).stdout
+    assert json.loads(told)["inputs"][0]["name"] == EVIL
+
+
+def test_what_a_deployed_model_says_moves_no_terminal(server, tmp_path):
+    (tmp_path / "model.onnx").write_bytes(evil_model())
+    (tmp_path / "wrong.onnx").write_bytes(evil_model(EVIL))
+    at = ["--data", server.data]
+    server.run("deploy", tmp_path / "model.onnx", "--name", "evil")
+    assert SHOWN in seen_by_people("describe", "evil", *at)
+    assert SHOWN in seen_by_people("deploy", tmp_path / "wrong.onnx", "--name", "evil", *at)
+    assert SHOWN in seen_by_people("deploy", tmp_path / "wrong.onnx", "--name", "worse", *at)
+    seen_by_people("ls", *at)
+    assert json.loads(server.run("describe", "evil").stdout)["description"]["inputs"][0]["name"] == EVIL
 
 
 def saved(array, save=numpy.save, **how):
