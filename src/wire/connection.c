@@ -144,14 +144,18 @@ void mf_wire_on_connection(void *context, struct MHD_Connection *handle, void **
 
 // libmicrohttpd's own timeout begins again with every byte; here a whole request must have come, and its answer must have been
 // taken, in idle_timeout plus what the slowest connection that we bear needs for the bytes. A first request's headers are expected sooner.
+static bool is_over(int64_t since_ns, uint64_t bytes, int64_t idle, int64_t now) {
+  return now - since_ns > idle + (int64_t)(MF_MIN(bytes, UINT64_C(1) << 40) / SLOWEST_BYTES_PER_S) * MF_NS_PER_S;
+}
+
 static bool is_too_slow(const wire_connection *connection, int64_t now) {
   const mf_http_request *request = connection->request;
   int64_t idle = connection->wire->idle_timeout_ns;
+  if (request && request->answered) return is_over(request->queued_ns, request->response_bytes, idle, now);
   if (!connection->served && (!request || request->phase == PHASE_LINE)) return now - connection->since_ns > MF_MIN(idle, FIRST_HEADERS_NS);
   if (!request) return now - connection->since_ns > 2 * idle;
-  if (request->phase == PHASE_COMPLETE) return false;
-  uint64_t bytes = MF_MIN(request->body_len, UINT64_C(1) << 40);
-  return now - request->begun_ns > idle + (int64_t)(bytes / SLOWEST_BYTES_PER_S) * MF_NS_PER_S;
+  if (request->phase == PHASE_COMPLETE) return false;  // worked on, however long it takes
+  return is_over(request->begun_ns, request->body_len, idle, now);
 }
 
 void mf_wire_sweep(mf_timer *timer) {

@@ -67,6 +67,8 @@ mf_http_request *mf_wire_request_create(mf_wire *wire, const char *uri) {
   mf_arena_init_first(&request->arena, request->memory, sizeof request->memory, 0);
   request->wire = wire;
   request->body_fd = -1;
+  request->uri = uri;
+  request->uri_end = uri + strlen(uri);
   request->begun_ns = mf_now_ns();
   make_id(wire, request->id);
   if (!split_uri(request, uri)) {
@@ -88,6 +90,7 @@ void mf_wire_request_end(mf_http_request *request, bool answered) {
   }
   if (request->ended) request->ended(request, request->data, answered);
   mf_wire_drop_response(request);
+  request->wire->waiting_bytes -= request->response_bytes;
   if (request->body_free) request->body_free(request->body_context);
   if (request->body_fd >= 0) close(request->body_fd);
   mf_arena_deinit(&request->arena);
@@ -98,8 +101,9 @@ void mf_wire_request_end(mf_http_request *request, bool answered) {
 static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_len, const char *value,
                                    size_t value_len) {
   (void)kind;
-  (void)name_len;
   mf_http_request *request = context;
+  request->odd_header |= value && memchr(value, '\r', value_len);
+  for (size_t i = 0; i < name_len; i++) request->odd_header |= (unsigned char)name[i] <= ' ' || name[i] == 0x7f;
   request->headers[request->n_headers++] = (mf_header){name, {value ? value : "", value_len}};
   return MHD_YES;
 }

@@ -25,7 +25,7 @@ static bool is_clean(mf_str value) {
 
 static void add_headers(mf_http_request *request, const mf_header *headers, uint32_t n_headers) {
   MHD_add_response_header(request->response, "x-amzn-RequestId", request->id);
-  if (request->wire->stopping) MHD_add_response_header(request->response, MHD_HTTP_HEADER_CONNECTION, "close");
+  if (request->wire->stopping || request->must_close) MHD_add_response_header(request->response, MHD_HTTP_HEADER_CONNECTION, "close");
   for (uint32_t i = 0; i < n_headers; i++) {
     mf_str value = headers[i].value;
     if (!is_clean(value)) {
@@ -49,9 +49,22 @@ static void resume(mf_http_request *request) {
   MHD_resume_connection(request->connection->handle);
 }
 
+// Clients that do not take their answers must not fill the machine's memory with them.
+static bool too_much_waits(mf_http_request *request, size_t len) {
+  const mf_wire *wire = request->wire;
+  if (len <= SMALL_ANSWER || wire->waiting_bytes + len <= wire->max_waiting_bytes) return false;
+  mf_respond_error(request, 503, "ServiceUnavailableException", "The server holds too many answers that their clients have not taken yet. "
+                   "Try again later.", true);
+  return true;
+}
+
 void mf_respond(mf_http_request *request, int status, const mf_header *headers, uint32_t n_headers, mf_slice body,
                 void (*body_free)(void *context), void *context) {
   if (request->response || request->gone) {  // a second answer, or nobody is there to read it
+    if (body_free) body_free(context);
+    return;
+  }
+  if (too_much_waits(request, body.len)) {
     if (body_free) body_free(context);
     return;
   }
@@ -63,6 +76,8 @@ void mf_respond(mf_http_request *request, int status, const mf_header *headers, 
     request->status = 500;
     kept = (mf_slice){NULL, 0};
   }
+  request->response_bytes = kept.len;
+  request->wire->waiting_bytes += kept.len;
   request->response = MHD_create_response_from_buffer(kept.len, (void *)(uintptr_t)kept.data, MHD_RESPMEM_PERSISTENT);
   if (request->response) add_headers(request, headers, n_headers);
   else request->gone = true;  // no memory: the connection is closed without an answer
@@ -72,7 +87,8 @@ void mf_respond(mf_http_request *request, int status, const mf_header *headers, 
 enum MHD_Result mf_wire_queue(mf_http_request *request, struct MHD_Connection *connection) {
   if (request->gone || !request->response) return MHD_NO;
   request->answered = true;
-  if (request->phase != PHASE_COMPLETE && (request->content_length > 0 || request->body_len > 0))
+  request->queued_ns = mf_now_ns();
+  if (request->phase != PHASE_COMPLETE && (request->content_length > 0 || request->body_len > 0 || request->must_close))
     request->connection->linger_bytes = request->known_peer ? LINGER_KNOWN_BYTES : LINGER_STRANGER_BYTES;
   return MHD_queue_response(connection, (unsigned)request->status, request->response);
 }

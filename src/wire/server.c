@@ -42,13 +42,36 @@ static bool is_chunked(const mf_http_request *request) {
   return encoding.len == 7 && strncasecmp(encoding.data, "chunked", 7) == 0;
 }
 
+// libmicrohttpd cuts the request line into strings where it stands, so that what follows a string's end and one byte is blanks up to the
+// next string. A string that ends before that held a NUL, and is not what a proxy in front of us saw.
+static bool ends_early(const char *end, const char *next) {
+  const uintptr_t from = (uintptr_t)end + 1, to = (uintptr_t)next;
+  if (to <= from || to - from >= CONNECTION_MEMORY) return false;  // no neighbours
+  return strspn(end + 1, " ") != to - from;
+}
+
+static bool line_has_nul(const mf_http_request *request) {
+  return ends_early(request->method.data + request->method.len, request->uri) || ends_early(request->uri_end, request->version.data);
+}
+
+// Whatever makes it doubtful where this request ends (RFC 9112 §5.1, §6.1, §11.2), NULL: nothing.
+static const char *doubt(mf_http_request *request) {
+  if (line_has_nul(request)) return "The request line holds a NUL.";
+  if (request->odd_header) return "A header's name holds a blank or a control character, or a header's value holds a CR.";
+  if (!take_length(request)) return "Content-Length is malformed, stands there twice, or stands beside Transfer-Encoding.";
+  if (request->content_length == UINT64_MAX && mf_str_is(request->version, "HTTP/1.0")) return "HTTP/1.0 knows no Transfer-Encoding.";
+  return NULL;
+}
+
 static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connection *handle) {
   if (!mf_wire_request_take_headers(request, handle)) {
     mf_respond_error(request, 431, "RequestHeaderFieldsTooLarge", "The request has too many headers.", false);
     return false;
   }
-  if (!take_length(request)) {
-    mf_respond_error(request, 400, "BadRequest", "Content-Length is malformed, stands there twice, or stands beside Transfer-Encoding.", false);
+  const char *problem = doubt(request);
+  if (problem) {
+    request->must_close = true;
+    mf_respond_error(request, 400, "BadRequest", problem, false);
     return false;
   }
   if (request->content_length == UINT64_MAX && !is_chunked(request)) {
@@ -267,7 +290,14 @@ static bool start_daemon(mf_wire *wire, const mf_wire_options *options, mf_error
   return mf_loop_add(wire->loop, &wire->epoll, EPOLLIN, err);
 }
 
+static uint64_t default_waiting_bytes(void) {
+  const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  const uint64_t memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+  return MF_MAX(memory / 8, UINT64_C(64) << 20);
+}
+
 static void set_defaults(mf_wire_options *options) {
+  if (options->max_waiting_bytes == 0) options->max_waiting_bytes = default_waiting_bytes();
   if (options->max_connections == 0) options->max_connections = DEFAULT_CONNECTIONS;
   if (options->max_connections_per_peer == 0) options->max_connections_per_peer = options->max_connections;
   if (options->idle_timeout_s == 0) options->idle_timeout_s = DEFAULT_IDLE_S;
@@ -283,7 +313,8 @@ mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wi
   }
   *wire = (mf_wire){.loop = loop, .handlers = *handlers, .listen_fd = options->listen_fd, .must_run = true, .run_at_ns = -1,
                     .tls = options->tls_certificate_pem != NULL, .random_used = sizeof wire->random,
-                    .max_connections = options->max_connections, .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
+                    .max_connections = options->max_connections, .max_waiting_bytes = options->max_waiting_bytes,
+                    .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
   snprintf(wire->listen_host, sizeof wire->listen_host, "%s", options->listen_host ? options->listen_host : "");
   if (gethostname(wire->host_name, sizeof wire->host_name - 1) != 0) wire->host_name[0] = 0;
   signal(SIGPIPE, SIG_IGN);  // a peer that hangs up is an error of one write, not the end of the process

@@ -9,6 +9,7 @@
 
 enum {
   BODY_IN_MEMORY = 64 * 1024,   // a longer body goes to a file
+  SMALL_ANSWER = 64 * 1024,     // one that is always sent, however many wait
   REQUEST_MEMORY = 8 * 1024,    // of a request's arena before it calls malloc; enough for an invocation with a small payload
   MAX_HEADERS = 100,
   IDLE_REQUESTS = 256,          // request objects kept for the next ones
@@ -41,10 +42,13 @@ struct mf_http_request {
   bool suspend_soon;            // in wire->to_suspend
   mf_http_request *next_to_suspend;
   bool in_callback, suspended, gone, answered, known_peer;
+  bool must_close;              // where this request ends is in doubt: what follows is no request
+  const char *uri, *uri_end;    // in libmicrohttpd's buffer
   int64_t begun_ns;
   mf_str method, target, query, version;
   mf_header *headers;
   uint32_t n_headers;
+  bool odd_header;              // a name holds a blank or a control character, or a value holds a CR
   mf_route_result route;
   mf_signature signature;
   mf_principal principal;
@@ -57,6 +61,8 @@ struct mf_http_request {
   // answer
   struct MHD_Response *response;
   int status;
+  uint64_t response_bytes;
+  int64_t queued_ns;            // handed to libmicrohttpd, if answered
   void (*body_free)(void *context);
   void *body_context;
   // the handler's
@@ -81,6 +87,7 @@ struct mf_wire {
   char listen_host[256], host_name[256];
   wire_connection *connections, *oldest;  // from the newest to the oldest
   uint32_t n_connections, max_connections;
+  uint64_t waiting_bytes, max_waiting_bytes;  // of answers
   lingering *lingering;
   mf_http_request *idle;
   uint32_t n_idle, n_requests;

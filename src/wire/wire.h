@@ -56,7 +56,10 @@ typedef struct mf_wire_options {
   const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
   // 0: 1000; as many as max_connections. When few are left, the oldest on which nobody has shown a good signature is closed.
   uint32_t max_connections, max_connections_per_peer;
-  uint32_t idle_timeout_s;                        // between requests and while a request dribbles in; 0: 60
+  uint32_t idle_timeout_s;                        // between requests, while a request dribbles in, while an answer is not taken; 0: 60
+  // Of answers that were not taken yet, all together; 0: an eighth of the machine's memory, at least 64 MiB. An answer of more than
+  // 64 KiB that would pass it is replaced by a 503.
+  uint64_t max_waiting_bytes;
 } mf_wire_options;
 typedef struct mf_wire mf_wire;
 mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;

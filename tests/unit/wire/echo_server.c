@@ -3,10 +3,11 @@
 //   /echo        signed; answers the body (or its length when it went to a file)
 //   /anonymous   the same without a signature
 //   /later?ms=N  signed; answers after N ms; prints "gone" when the client did not wait
+//   /large?bytes=N  signed; answers N bytes
 //   /small       signed; takes 100 bytes
 //   /parameter?name=x  signed; answers the parameter's decoded value
 // Key: AKIDEXAMPLE / wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY. Options: --tls CERT KEY, --idle SECONDS,
-// --connections N (of one peer), --most N (of all).
+// --connections N (of one peer), --most N (of all), --waiting BYTES (of answers). The kernel buffers little of an answer.
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,18 @@ static void handle_later(mf_http_request *request, const mf_principal *principal
   if (!mf_loop_timer_set(loop, &p->timer, mf_now_ns() + (found ? atoll(ms.data) : 0) * MF_NS_PER_MS, &err)) abort();
 }
 
+static void handle_large(mf_http_request *request, const mf_principal *principal, void *context) {
+  (void)principal;
+  (void)context;
+  bool found;
+  mf_str bytes = mf_request_parameter(request, "bytes", &found);
+  size_t len = found ? (size_t)atoll(bytes.data) : 0;
+  char *data = malloc(len + 1);
+  if (!data) abort();
+  memset(data, 'x', len);
+  mf_respond(request, 200, NULL, 0, (mf_slice){data, len}, free, data);
+}
+
 static bool route(void *context, mf_http_request *request, mf_str service, mf_route_result *result) {
   (void)context;
   (void)service;
@@ -85,6 +98,7 @@ static bool route(void *context, mf_http_request *request, mf_str service, mf_ro
   if (mf_str_is(target, "/anonymous")) result->anonymous = true;
   else if (mf_str_is(target, "/later")) result->handle = handle_later;
   else if (mf_str_is(target, "/parameter")) result->handle = handle_parameter;
+  else if (mf_str_is(target, "/large")) result->handle = handle_large;
   else if (mf_str_is(target, "/small")) result->max_body_bytes = 100;
   else if (!mf_str_starts(target, MF_STR("/echo"))) return false;
   return true;
@@ -134,7 +148,8 @@ static char *text_of(const char *path) {
 static int listen_anywhere(void) {
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t len = sizeof address;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), little = 4096;
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof little);  // inherited by what is accepted
   if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 512) != 0) exit(1);
   getsockname(fd, (struct sockaddr *)&address, &len);
   printf("%d\n", ntohs(address.sin_port));
@@ -149,6 +164,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[i], "--idle") == 0 && i + 1 < argc) options.idle_timeout_s = (uint32_t)atoi(argv[++i]);
     if (strcmp(argv[i], "--connections") == 0 && i + 1 < argc) options.max_connections_per_peer = (uint32_t)atoi(argv[++i]);
     if (strcmp(argv[i], "--most") == 0 && i + 1 < argc) options.max_connections = options.max_connections_per_peer = (uint32_t)atoi(argv[++i]);
+    if (strcmp(argv[i], "--waiting") == 0 && i + 1 < argc) options.max_waiting_bytes = (uint64_t)atoll(argv[++i]);
     if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
       options.tls_certificate_pem = text_of(argv[++i]);
       options.tls_key_pem = text_of(argv[++i]);

@@ -5,6 +5,7 @@ Usage: test_clients.py PATH-OF-wire_echo_server [unittest arguments]
 """
 import contextlib
 import http.client
+import json
 import os
 import random
 import socket
@@ -80,6 +81,18 @@ def raw(server, data, timeout=10):
             if not piece:
                 return out
             out += piece
+
+
+def begin_large(server, size):
+    """A connection on which an answer of this size was asked for, and that buffers little of it."""
+    method, target, _, headers = signed(server, 'GET', f'/large?bytes={size}')
+    lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    s.settimeout(20)
+    s.connect(('127.0.0.1', server.port))
+    s.sendall(f'{method} {target} HTTP/1.1\r\nHost: {server.host}\r\n{lines}\r\n'.encode())
+    return s
 
 
 def random_request(rng, server, presign):
@@ -234,6 +247,35 @@ class Http(unittest.TestCase):
             answer = raw(self.server, self.post(rest, b'abc'))
             self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), (rest, answer))
 
+    def refused(self, data, word):
+        """One 400 and the end of the connection, well before the idle timeout: what follows is not taken for a request."""
+        start = time.monotonic()
+        answer = raw(self.server, data + b'GET /anonymous HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+        self.assertTrue(answer.startswith(b'HTTP/1.1 400 '), (data, answer))
+        self.assertEqual(answer.count(b'HTTP/1.1 '), 1, (data, answer))
+        self.assertIn(word, answer)
+        self.assertLess(time.monotonic() - start, 1.5, data)
+
+    def test_header_names_with_blanks_or_control_characters(self):
+        smuggled = b'GET /echo HTTP/1.1\r\n\r\n'
+        for line in (b'Content-Length : 22', b'Content-Length\t: 22', b'Content Length: 22', b'Transfer-Encoding : chunked', b'X\x01: 1', b'X\x7f: 1',
+                     b'X\x0b: 1', b'X-Y : 1', b'X: 1\r\n Content-Length: 22', b'X: 1\rContent-Length: 22'):
+            self.refused(b'POST /anonymous HTTP/1.1\r\nHost: localhost\r\n' + line + b'\r\n\r\n' + smuggled, b'blank or a control')
+
+    def test_a_nul_in_the_request_line(self):
+        for line in (b'GET /anonymous\0/echo HTTP/1.1', b'GET /anonymous?a=\0b HTTP/1.1', b'GET \0/anonymous HTTP/1.1', b'GET /anonymous\0 HTTP/1.1',
+                     b'GE\0T /anonymous HTTP/1.1', b'GET\0 /anonymous HTTP/1.1'):
+            self.refused(line + b'\r\nHost: localhost\r\n\r\n', b'NUL')
+        for target in ('/anonymous', ' /anonymous', '/anonymous?a=b', 'http://localhost/anonymous'):
+            self.assertTrue(raw(self.server, f'GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode()).startswith(b'HTTP/1.1 200 '))
+
+    def test_a_transfer_encoding_in_http_1_0(self):
+        self.refused(b'POST /anonymous HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n3\r\nabc\r\n0\r\n\r\n', b'HTTP/1.0')
+
+    def test_lengths_in_doubt_end_the_connection(self):
+        self.refused(self.post('Content-Length: 3\r\nContent-Length: 0\r\n', b'abc'), b'twice')
+        self.refused(self.post('Content-Length: 3\r\nTransfer-Encoding: chunked\r\n', b'0\r\n\r\n'), b'beside')
+
     def test_transfer_encodings_other_than_chunked(self):
         for encoding in ('identity', 'gzip, chunked', 'gzip', 'chunked, identity'):
             start = time.monotonic()
@@ -343,6 +385,25 @@ class Http(unittest.TestCase):
         self.assertEqual(sorted(ended), [0, 1, 2], ended)
         self.assertLess(max(ended.values()), 9)
 
+    def test_an_answer_that_is_taken_too_slowly_is_given_up(self):
+        size = 96 * 1024  # 2 s idle and 6 s at the slowest pace
+        s = begin_large(self.server, size)
+        self.addCleanup(s.close)
+        start, got = time.monotonic(), 0
+        with contextlib.suppress(ConnectionResetError):
+            while piece := s.recv(1024):  # at 4 KiB a second, so that there is progress all the time
+                got += len(piece)
+                time.sleep(0.25)
+        self.assertLess(got, size)
+        self.assertTrue(6 < time.monotonic() - start < 20, (got, time.monotonic() - start))
+
+    def test_an_answer_that_is_taken_at_a_bearable_pace_is_sent_whole(self):
+        s = begin_large(self.server, 96 * 1024)
+        self.addCleanup(s.close)
+        answer = http.client.HTTPResponse(s)
+        answer.begin()
+        self.assertEqual(sum(len(answer.read(8192)) for _ in range(12) if time.sleep(0.4) is None), 96 * 1024)
+
     def test_connections_of_one_peer_are_bounded(self):
         held = []
         for _ in range(70):
@@ -432,6 +493,38 @@ class Crowd(unittest.TestCase):
         while not all(self.is_closed(s) for s in held):
             self.assertLess(time.monotonic() - start, 14)
         self.assertGreater(time.monotonic() - start, 8)
+
+
+class Waiting(unittest.TestCase):
+    """Answers that their clients do not take, of 300 kB at most."""
+
+    def setUp(self):
+        self.server = Server('--waiting', '300000')
+        self.addCleanup(lambda: self.assertEqual(self.server.stop(), 0))
+
+    def large(self, size):
+        status, headers, body = ask(self.server, signed(self.server, 'GET', f'/large?bytes={size}'))
+        return status, headers.get('x-amzn-errortype'), body if status != 200 else len(body)
+
+    def test_answers_that_wait_are_bounded_in_sum(self):
+        self.assertEqual(self.large(300_000)[::2], (200, 300_000))
+        self.assertEqual(self.large(300_001)[0], 503)
+        held = [begin_large(self.server, 100_000) for _ in range(2)]
+        self.assertTrue(all(s.recv(12) == b'HTTP/1.1 200' for s in held))
+        status, error, body = self.large(100_001)
+        self.assertEqual((status, error), (503, 'ServiceUnavailableException'))
+        self.assertEqual(json.loads(body)['Type'], 'Service')
+        self.assertIn('not taken yet', json.loads(body)['message'])
+        self.assertEqual(self.large(100_000)[::2], (200, 100_000))
+        held += [begin_large(self.server, 100_000)]
+        self.assertEqual(held[-1].recv(12), b'HTTP/1.1 200')
+        self.assertEqual(self.large(65_536)[::2], (200, 65_536), 'a small one always fits')
+        for s in held:
+            s.close()
+        deadline = time.monotonic() + 5
+        while (status := self.large(300_000)[0]) != 200 and time.monotonic() < deadline:
+            self.assertEqual(status, 503)
+        self.assertEqual(status, 200, 'what nobody waits for counts no longer')
 
 
 class Stop(unittest.TestCase):
