@@ -26,7 +26,8 @@ typedef struct cli_option {
   const char **value;  // takes one: `--name VALUE` or `--name=VALUE`
   bool *flag;          // takes none
 } cli_option;
-// Takes the options out of argv and leaves the positional arguments in argv[1..*argc - 1]; "--" ends the options, "-" is positional.
+// Takes the options out of argv and leaves the positional arguments in argv[1..*argc - 1]; "--" ends the options, "-" and
+// numbers below zero are positional.
 // false: said why on stderr.
 bool cli_parse(int *argc, char **argv, const cli_option *options, size_t n_options) MF_MUST_CHECK;
 bool cli_number(const char *option, const char *text, long least, long most, long *out) MF_MUST_CHECK;

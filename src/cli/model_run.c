@@ -35,11 +35,11 @@ typedef struct result_header {
 } result_header;
 
 // ---- inside the sandbox ----
-// Whatever is wrong with a file that the user gave is about this file and never about the model.
+// Whatever is wrong with a file that the user gave is about this file, says itself what to do with it, and is never about the model.
 static bool read_given(const given_input *given, const mf_signature_entry *entry, mf_arena *arena, mf_tensor *tensor, mf_error *err) {
   char text[MODEL_RANK_TEXT];
   if (model_read_tensor(given->bytes, arena, tensor, err)) return true;
-  if (err->code != MF_OutOfMemory) err->code = MF_InvalidInput;
+  if (err->code != MF_OutOfMemory) err->code = MF_Usage;
   return mf_wrap(err, "input '%.*s' takes %s; '%s' cannot be read", MF_STR_ARG(given->name), model_describe(entry, text, sizeof text),
                  given->path);
 }
@@ -169,9 +169,12 @@ static bool write_results(const char *dir, int fd, mf_error *err) {
 static bool take_input(run_job *job, const char *text, mf_error *err) {
   const char *equals = text ? strrchr(text, '=') : NULL;
   if (!equals || equals == text) return mf_fail(err, MF_Usage, "--input takes NAME=FILE, not '%s'", text ? text : "");
+  const mf_str name = {text, (size_t)(equals - text)};
+  for (uint32_t i = 0; i < job->n_inputs; i++)
+    if (mf_str_equal(job->inputs[i].name, name)) return mf_fail(err, MF_Usage, "--input %.*s is given twice", MF_STR_ARG(name));
   if (job->n_inputs == MAX_INPUTS) return mf_fail(err, MF_Usage, "more than %d inputs", MAX_INPUTS);
   given_input *input = &job->inputs[job->n_inputs++];
-  *input = (given_input){.name = {text, (size_t)(equals - text)}, .path = equals + 1};
+  *input = (given_input){.name = name, .path = equals + 1};
   return model_map_file(input->path, &input->bytes, err);
 }
 

@@ -43,8 +43,10 @@ static bool npy_shape(const char *text, mf_tensor *out, mf_error *err) {
 
 // What a user who has numpy at hand can do about elements that no tensor of ours has ('<c8', '>f4', '<U5', a list of fields).
 static bool fail_type(const char *type, mf_error *err) {
-  const char *end = type && *type == '\'' ? strchr(type + 1, '\'') : NULL;
-  const bool is_short = end && end - type < 20;
+  if (type && strncmp(type, "'|O'", 4) == 0) type = "Python objects ('|O')";
+  else if (type && *type == '[') type = "records of several fields";
+  const char *end = type && *type != '\'' ? type + strlen(type) - 1 : type ? strchr(type + 1, '\'') : NULL;
+  const bool is_short = end && end - type < 40;
   return mf_fail(err, MF_InvalidInput, "its elements are %.*s, not little-endian numbers or booleans: save array.astype('float32'), say, or strings as a .pb",
                  is_short ? (int)(end + 1 - type) : 15, is_short ? type : "something else");
 }

@@ -32,7 +32,7 @@ bool cli_parse(int *argc, char **argv, const cli_option *options, size_t n_optio
   bool only_positional = false;
   for (int i = 1; i < *argc; i++) {
     char *text = argv[i];
-    if (only_positional || text[0] != '-' || text[1] == 0) {
+    if (only_positional || text[0] != '-' || text[1] == 0 || (text[1] >= '0' && text[1] <= '9')) {
       argv[kept++] = text;
       continue;
     }

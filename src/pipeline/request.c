@@ -20,6 +20,28 @@ static uint32_t bytes_input(const mf_request *r) {
 
 // ---- one input ----
 
+// "an object", where no array and no number is; NULL: one is.
+static const char *kind_of(mf_json at) {
+  switch (mf_json_peek(&at)) {
+    case '{': return "an object";
+    case '"': return "a text";
+    case 't':
+    case 'f': return "a boolean";
+    case 'n': return "null";
+    default: return NULL;
+  }
+}
+
+static bool wrong_rank(const mf_request *r, const mf_signature_entry *entry, uint32_t rank, mf_error *err) {
+  const char *found = rank == 0 ? kind_of(r->json) : NULL;
+  const uint32_t expected = entry->shape.rank;
+  if (found)
+    return mf_fail(err, MF_InvalidInput, "input '%.*s' is %s, expected an array of %u dimension%s", MF_STR_ARG(entry->name), found,
+                   expected, expected == 1 ? "" : "s");
+  return mf_fail(err, MF_InvalidInput, "input '%.*s' has %u dimension%s, expected %u", MF_STR_ARG(entry->name), rank,
+                 rank == 1 ? "" : "s", expected);
+}
+
 // Sets rank and dims of an input whose shape is known only now, and gives it memory.
 static bool shape_input(const mf_request *r, uint32_t at, const mf_json_shape *seen, int64_t first,
                         mf_error *err) {
@@ -30,8 +52,7 @@ static bool shape_input(const mf_request *r, uint32_t at, const mf_json_shape *s
   bool open_end = seen->empty && entry->shape.rank != MF_RANK_UNKNOWN && rank < entry->shape.rank;
   if (open_end) rank = entry->shape.rank;
   if (entry->shape.rank != MF_RANK_UNKNOWN && entry->shape.rank != rank)
-    return mf_fail(err, MF_InvalidInput, "input '%.*s' has %u dimension%s, expected %u",
-                   MF_STR_ARG(entry->name), rank, rank == 1 ? "" : "s", entry->shape.rank);
+    return wrong_rank(r, entry, rank, err);
   mf_tensor shape = {.type = entry->shape.type, .rank = rank};
   for (uint32_t i = 0; i < rank; i++) {
     int64_t stated = entry->shape.rank == MF_RANK_UNKNOWN ? MF_DIM_UNKNOWN : entry->shape.dims[i];

@@ -132,6 +132,16 @@ static bool default_data(mf_serve_options *o) {
   return true;
 }
 
+// The commands of another shell find the server by this directory.
+static bool absolute_data(mf_serve_options *o) {
+  char here[sizeof o->data], given[sizeof o->data];
+  if (o->data[0] == '/') return true;
+  if (!getcwd(here, sizeof here)) return wrong("--data: the folder that '%s' is relative to cannot be found", o->data);
+  memcpy(given, o->data, sizeof given);
+  int len = snprintf(o->data, sizeof o->data, "%s/%s", strcmp(here, "/") == 0 ? "" : here, given + (strncmp(given, "./", 2) == 0 ? 2 : 0));
+  return (len > 0 && (size_t)len < sizeof o->data) || wrong("--data: the name of the directory is too long");
+}
+
 static bool check_together(const mf_serve_options *o) {
   if (!o->tls_certificate != !o->tls_key) return wrong("--tls-cert and --tls-key belong together");
   if (o->tls_certificate && o->insecure) return wrong("--insecure and --tls-cert exclude each other");
@@ -144,5 +154,5 @@ bool mf_serve_read_options(int argc, char **argv, mf_serve_options *o, int *stat
   *status = USAGE;
   for (int i = 1; i < argc; i++)
     if (!read_one(argc, argv, &i, o)) return false;
-  return split_address(o) && default_data(o) && check_together(o);
+  return split_address(o) && default_data(o) && absolute_data(o) && check_together(o);
 }

@@ -185,7 +185,8 @@ GOOD = saved(numpy.float32([[1, 2, 3, 4]]))
     pytest.param(saved(numpy.complex64([[1, 2, 3, 4]])), ["'<c8'", "astype('float32')"], id="complex"),
     pytest.param(saved(numpy.array([[1, 2, 3, 4]], ">f4")), ["'>f4'", "astype('float32')"], id="big-endian"),
     pytest.param(saved(numpy.array([["a"]])), ["'<U1'", ".pb"], id="text"),
-    pytest.param(saved(numpy.array([(1, 2)], [("a", "f4"), ("b", "f4")])), ["something else", "astype('float32')"], id="records"),
+    pytest.param(saved(numpy.array([(1, 2)], [("a", "f4"), ("b", "f4")])), ["records of several fields", "astype('float32')"], id="records"),
+    pytest.param(saved(numpy.array([{}, None])), ["Python objects ('|O')", "astype('float32')"], id="objects"),
     pytest.param(saved(numpy.asfortranarray(numpy.zeros((2, 4), numpy.float32))), ["Fortran order", "ascontiguousarray"], id="fortran"),
     pytest.param(saved(numpy.zeros((1,) * 9, numpy.float32)), ["more than 8 dimensions"], id="nine-dimensions"),
     pytest.param(saved(numpy.float32([[1, 2, 3, 4]]), numpy.savez), ["zip", "numpy.save"], id="npz"),
@@ -201,9 +202,29 @@ def test_a_wrong_input_file_is_said_with_what_is_expected(model, tmp_path, conte
     path.write_bytes(content)
     done = subprocess.run([MAYFLY, "run", model, "--input", f"x={path}"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and done.stdout == ""
-    for word in [*words, "input 'x'", "float32[1,4]", "inspect"]:
+    for word in [*words, "input 'x'", "float32[1,4]"]:
         assert word in done.stderr, (word, done.stderr)
+    about_the_file = "cannot be read" in done.stderr  # then the message says what to do with it
+    assert ("inspect" in done.stderr) != about_the_file, done.stderr
     assert "onvert the model" not in done.stderr and "heck the model" not in done.stderr and "xport it" not in done.stderr
+
+
+@pytest.mark.parametrize("form", [["--input", "x={}", "--input", "x={}"], ["--input=x={}", "--input", "x={}"]])
+def test_an_input_that_is_given_twice_is_an_error(model, tmp_path, form):
+    (tmp_path / "given.npy").write_bytes(GOOD)
+    done = subprocess.run([MAYFLY, "run", model, *(word.format(tmp_path / "given.npy") for word in form)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "") and "--input x is given twice" in done.stderr
+
+
+def test_a_server_names_its_data_directory_for_another_shell(tmp_path):
+    process = subprocess.Popen([MAYFLY, "serve", "--data", "./some data", "--listen", "127.0.0.1:0"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        line = next(line for line in process.stderr if "another shell" in line)
+        assert f"--data {tmp_path}/some data" in line
+        assert wait_for((tmp_path / "some data/endpoint").exists)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
 
 
 def test_a_first_deploy_that_fails_leaves_nothing(server, tmp_path):

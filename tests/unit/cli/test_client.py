@@ -226,6 +226,9 @@ class Client(unittest.TestCase):
         self.assertEqual(self.run_mayfly('invoke', 'echo', '@' + path)[:2], (0, picture + b'\n'))
         self.assertEqual(self.run_mayfly('invoke', 'echo', '-', data=b'[1]')[:2], (0, b'[1]\n'))
         self.assertEqual(self.run_mayfly('invoke', 'echo')[:2], (0, b''))
+        for number in ('-5', '-0.5e3'):
+            self.assertEqual(self.run_mayfly('invoke', 'echo', number, '--log')[:2], (0, number.encode() + b'\n'))
+        self.assertEqual(self.run_mayfly('invoke', 'echo', '-x')[0], 2)
         status, _, err = self.run_mayfly('invoke', 'echo', '-', data=b'x' * 6291457)
         self.assertEqual(status, 1)
         self.assertIn('larger than a payload may be', err)

@@ -25,7 +25,9 @@ def number_forms():
         same("empty", f({"x": []}), {"y": []})
         for bad, part in [("[NaN]", "found 'NaN'"), ("[1e39]", "fits float32"), ("[null]", "found null"), ("[true]", "expected a number"),
                           ("[01]", "JSON"), ("[1,]", "JSON"), ("[.5]", "JSON"), ("[+1]", "JSON"), ("[1.]", "JSON"),
-                          ("[Infinity]", "found 'Infinity'"), ("[\"nan\"]", "found \"nan\""), ("[1 2]", "JSON"), ("[1", "JSON"), ("1", "0 dimensions, expected 1")]:
+                          ("[Infinity]", "found 'Infinity'"), ("[\"nan\"]", "found \"nan\""), ("[1 2]", "JSON"), ("[1", "JSON"), ("1", "0 dimensions, expected 1"),
+                          ('{"a": 1}', "input 'x' is an object, expected an array of 1 dimension"), ('"a"', "is a text, expected an array"),
+                          ("true", "is a boolean"), ("null", "is null")]:
             refused(bad, lambda: f(b'{"x":' + bad.encode() + b"}"), "InvalidInput", part, "expected x float32[n]")
     with Function(identity("int64", ["n"])) as f:
         exact = [2**63 - 1, -2**63, 2**53 + 1, 0, -1, 9007199254740993]
