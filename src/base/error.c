@@ -12,10 +12,9 @@
 
 static const struct {
   const char *name;
-  int status;
   const char *advice;
 } codes[MF_CODE_COUNT] = {
-#define MF_ERROR(name, status, advice) {#name, status, advice},
+#define MF_ERROR(name, advice) {#name, advice},
 #include "errors.def"
 #undef MF_ERROR
 };
@@ -81,5 +80,4 @@ static size_t index_of(mf_code code) {
 }
 
 const char *mf_code_name(mf_code code) { return codes[index_of(code)].name; }
-int mf_code_http_status(mf_code code) { return codes[index_of(code)].status; }
 const char *mf_code_advice(mf_code code) { return codes[index_of(code)].advice; }

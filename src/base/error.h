@@ -16,7 +16,7 @@
 #define MF_PRINTF(format_at, first) __attribute__((format(printf, format_at, first)))
 
 typedef enum mf_code {
-#define MF_ERROR(name, status, advice) MF_##name,
+#define MF_ERROR(name, advice) MF_##name,
 #include "errors.def"
 #undef MF_ERROR
   MF_CODE_COUNT
@@ -41,6 +41,5 @@ bool mf_wrap(mf_error *err, const char *format, ...) MF_PRINTF(2, 3);
 #endif
 
 const char *mf_code_name(mf_code code);       // "InvalidModel"
-int mf_code_http_status(mf_code code);        // 400
 const char *mf_code_advice(mf_code code);     // what the user can do
 #endif

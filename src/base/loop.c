@@ -22,7 +22,6 @@ struct mf_loop {
   int n_wakers;
   int64_t (*before_wait)(void *data);
   void *hook_data;
-  int64_t spin_ns;
   mf_timer **heap;
   uint32_t n_timers, heap_capacity;
   struct epoll_event events[EVENTS_PER_ROUND];
@@ -167,13 +166,6 @@ static int64_t settle(mf_loop *loop) {
 }
 
 static int wait_for_events(mf_loop *loop, int64_t wait) {
-  if (loop->spin_ns > 0 && wait != 0) {
-    int64_t until = mf_now_ns() + (wait > 0 && wait < loop->spin_ns ? wait : loop->spin_ns);
-    do {
-      int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_ROUND, 0);
-      if (n != 0) return n;
-    } while (mf_now_ns() < until);
-  }
   struct timespec limit = {.tv_sec = wait / MF_NS_PER_S, .tv_nsec = wait % MF_NS_PER_S};
   return epoll_pwait2(loop->epoll_fd, loop->events, EVENTS_PER_ROUND, wait < 0 ? NULL : &limit, NULL);
 }
@@ -195,7 +187,6 @@ bool mf_loop_run(mf_loop *loop, mf_error *err) {
   return true;
 }
 
-void mf_loop_set_spin(mf_loop *loop, int64_t idle_spin_ns) { loop->spin_ns = idle_spin_ns; }
 void mf_loop_stop(mf_loop *loop) { loop->stopped = true; }
 
 void mf_loop_wake(mf_loop *loop) {

@@ -39,9 +39,8 @@ void mf_loop_timer_cancel(mf_loop *loop, mf_timer *timer);
 // Called before each wait (libmicrohttpd's MHD_run), ahead of the timers that are due and once more after them; returns the longest time to wait in ns, -1 for no limit, 0 to be called again.
 void mf_loop_set_hook(mf_loop *loop, int64_t (*before_wait)(void *data), void *data);
 
-// Runs until mf_loop_stop. `idle_spin_ns`: before sleeping, poll without sleeping for so long (0: never).
+// Runs until mf_loop_stop.
 bool mf_loop_run(mf_loop *loop, mf_error *err) MF_MUST_CHECK;
-void mf_loop_set_spin(mf_loop *loop, int64_t idle_spin_ns);
 void mf_loop_stop(mf_loop *loop);
 // From another thread or a signal handler: runs `woken` (set at creation time with mf_loop_on_wake) soon.
 void mf_loop_wake(mf_loop *loop);

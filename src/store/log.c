@@ -325,17 +325,9 @@ bool mf_store_logs_since(mf_store_logs *logs, mf_str function, uint64_t *positio
   write_out(logs);
   if (!mf_segment_directory(function, directory, sizeof directory)) return true;
   range_of(logs, directory, &first, &end);
-  uint64_t from = *position < first || *position > end ? first : *position;  // past the end: the log was deleted and began again
+  uint64_t from = *position < first || *position > end ? first : *position;  // past the end: of a log that is gone, and this one began anew
   size_t len = (size_t)MF_MIN((uint64_t)limit_bytes, end - from);
   if (!read_range(logs, directory, from, len, arena, &raw, err)) return false;
   *position = from + raw.len;
   return escape(raw, arena, text, err);
-}
-
-void mf_store_logs_delete(mf_store_logs *logs, mf_str function) {
-  char directory[DIRECTORY_BYTES];
-  write_out(logs);
-  stream *s = stream_of(logs, function);
-  if (s) mf_segment_close(&s->writer);
-  if (mf_segment_directory(function, directory, sizeof directory)) mf_segment_remove_all(logs->directory_fd, directory);
 }

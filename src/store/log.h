@@ -29,5 +29,4 @@ bool mf_store_logs_tail(mf_store_logs *logs, mf_str function, size_t limit_bytes
     MF_MUST_CHECK;
 bool mf_store_logs_since(mf_store_logs *logs, mf_str function, uint64_t *position, size_t limit_bytes, mf_arena *arena, mf_str *text,
                          mf_error *err) MF_MUST_CHECK;
-void mf_store_logs_delete(mf_store_logs *logs, mf_str function);
 #endif

@@ -172,15 +172,6 @@ void mf_segment_remove_old(int logs_fd, const char *directory, const mf_log_limi
   }
 }
 
-void mf_segment_remove_all(int logs_fd, const char *directory) {
-  mf_segment segments[MF_MAX_SEGMENTS];
-  for (uint32_t n; (n = mf_segment_list(logs_fd, directory, segments)) > 0;) {
-    for (uint32_t i = 0; i < n; i++) remove_segment(logs_fd, directory, &segments[i]);
-    if (n < MF_MAX_SEGMENTS) break;
-  }
-  unlinkat(logs_fd, directory, AT_REMOVEDIR);
-}
-
 static void sweep_region(int logs_fd, const char *region, const mf_log_limits *limits) {
   DIR *directory = open_directory(logs_fd, region);
   if (!directory) return;

@@ -28,7 +28,6 @@ void mf_segment_close(mf_segment_writer *writer);
 // Up to capacity bytes from the position on, across segments; returns the length.
 size_t mf_segment_read(int logs_fd, const char *directory, uint64_t position, char *out, size_t capacity);
 void mf_segment_remove_old(int logs_fd, const char *directory, const mf_log_limits *limits);
-void mf_segment_remove_all(int logs_fd, const char *directory);
 // Removes what is too old of every function and directories that became empty.
 void mf_segment_sweep(int logs_fd, const mf_log_limits *limits);
 #endif

@@ -182,7 +182,6 @@ bool mf_store_scan(mf_store *store, mf_table table, mf_str prefix, mf_str after,
 
 // ---- logs ----
 void mf_store_log(mf_store *store, mf_str function, mf_str text) { mf_store_logs_add(store->logs, function, text); }
-void mf_store_log_delete(mf_store *store, mf_str function) { mf_store_logs_delete(store->logs, function); }
 
 bool mf_store_log_tail(mf_store *store, mf_str function, size_t limit_bytes, mf_arena *arena, mf_str *text, mf_error *err) {
   return mf_store_logs_tail(store->logs, function, limit_bytes, arena, text, err);

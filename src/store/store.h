@@ -67,5 +67,4 @@ bool mf_store_log_tail(mf_store *store, mf_str function, size_t limit_bytes, mf_
 // What was appended since `*position` (0: from the beginning of what is kept), for --follow.
 bool mf_store_log_since(mf_store *store, mf_str function, uint64_t *position, size_t limit_bytes, mf_arena *arena, mf_str *text,
                         mf_error *err) MF_MUST_CHECK;
-void mf_store_log_delete(mf_store *store, mf_str function);
 #endif

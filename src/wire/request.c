@@ -127,7 +127,6 @@ mf_str mf_request_method(const mf_http_request *request) { return request->metho
 mf_str mf_request_target(const mf_http_request *request) { return request->target; }
 mf_str mf_request_query(const mf_http_request *request) { return request->query; }
 const char *mf_request_id(const mf_http_request *request) { return request->id; }
-void *mf_request_data(const mf_http_request *request) { return request->data; }
 void mf_request_set_data(mf_http_request *request, void *data) { request->data = data; }
 
 void mf_request_on_end(mf_http_request *request, void (*ended)(mf_http_request *request, void *data, bool answered)) {

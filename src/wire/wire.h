@@ -17,8 +17,7 @@ mf_str mf_request_parameter(mf_http_request *request, const char *name, bool *fo
 // The body: in memory when it is at most 64 kB (fd -1), else an unlinked file.
 mf_slice mf_request_body(const mf_http_request *request, int *fd, uint64_t *len);
 const char *mf_request_id(const mf_http_request *request);  // UUID v4, sent as x-amzn-RequestId with every answer
-void *mf_request_data(const mf_http_request *request);      // the handler's own
-void mf_request_set_data(mf_http_request *request, void *data);
+void mf_request_set_data(mf_http_request *request, void *data);  // the handler's own, for `ended`
 // Called once when the request ends, before the arena goes. answered false: the client hung up, or the server is being destroyed;
 // nobody waits any longer, and mf_respond must not be called.
 void mf_request_on_end(mf_http_request *request, void (*ended)(mf_http_request *request, void *data, bool answered));

@@ -176,17 +176,3 @@ bool mf_broadcast_shape(const mf_tensor *const *inputs, uint32_t n_inputs, mf_te
   memcpy(out->dims, wide.dims, sizeof wide.dims);
   return true;
 }
-
-bool mf_broadcast_fits(const mf_tensor *t, const mf_tensor *to, mf_error *err) {
-  if (!mf_ops_rank_known(t) || !mf_ops_rank_known(to)) return true;
-  char from_text[160], to_text[160];
-  bool fits = t->rank <= to->rank;
-  for (uint32_t d = 0; fits && d < t->rank; d++) {
-    int64_t have = t->dims[d], want = to->dims[d + to->rank - t->rank];
-    fits = have < 0 || want < 0 || have == 1 || have == want;
-  }
-  if (fits) return true;
-  return mf_fail(err, MF_InvalidModel, "shape %s does not broadcast to %s",
-                 mf_tensor_describe(t, from_text, sizeof from_text),
-                 mf_tensor_describe(to, to_text, sizeof to_text));
-}

@@ -38,6 +38,4 @@ void mf_broadcast_strides(const mf_tensor *t, const mf_tensor *out, int64_t stri
 
 // The shape that all inputs broadcast to (ONNX Broadcasting.md, multidirectional); type untouched.
 bool mf_broadcast_shape(const mf_tensor *const *inputs, uint32_t n_inputs, mf_tensor *out, mf_error *err) MF_MUST_CHECK;
-// t can be broadcast to shape `to` without changing it (unidirectional).
-bool mf_broadcast_fits(const mf_tensor *t, const mf_tensor *to, mf_error *err) MF_MUST_CHECK;
 #endif
