@@ -37,6 +37,7 @@ bench:            ## the figures beside their targets, into build/bench.json; B=
 lint:             ## include graph, clang-tidy
 	@tools/dependencies build lint
 	@/usr/bin/python3 tools/check-includes
+	@/usr/bin/python3 tools/check-unused
 	@tools/build build-clang
 	@/usr/bin/python3 tools/lint
 
