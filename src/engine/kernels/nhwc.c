@@ -12,25 +12,29 @@ static int64_t spatial(const mf_attributes *a, uint32_t at, uint32_t n, uint32_t
   return mf_attr_count(a, at) == n ? mf_attr_ints(a, at)[i] : fallback;
 }
 
-// One spatial output dimension; MF_DIM_UNKNOWN for an unknown input.
+__extension__ typedef __int128 wide;  // attributes and dimensions are any numbers
+
+static int64_t narrow(wide dim) { return dim < 0 || dim > INT64_MAX ? MF_DIM_UNKNOWN - 1 : (int64_t)dim; }
+
+// One spatial output dimension; MF_DIM_UNKNOWN for an unknown input, less for one that is none.
 static int64_t out_dim(const mf_attributes *a, uint32_t n, uint32_t i, int64_t in,
                        mf_nhwc_kind kind) {
-  int64_t kernel = spatial(a, MF_NHWC_KERNEL_SHAPE, n, i, 1),
-          stride = spatial(a, MF_NHWC_STRIDES, n, i, 1);
-  int64_t reach = spatial(a, MF_NHWC_DILATIONS, n, i, 1) * (kernel - 1) + 1;
-  int64_t before = spatial(a, MF_NHWC_PADS, 2 * n, i, 0),
-          after = spatial(a, MF_NHWC_PADS, 2 * n, n + i, 0);
+  const wide kernel = spatial(a, MF_NHWC_KERNEL_SHAPE, n, i, 1),
+             stride = spatial(a, MF_NHWC_STRIDES, n, i, 1);
+  const wide reach = spatial(a, MF_NHWC_DILATIONS, n, i, 1) * (kernel - 1) + 1;
+  const wide before = spatial(a, MF_NHWC_PADS, 2 * n, i, 0),
+             after = spatial(a, MF_NHWC_PADS, 2 * n, n + i, 0);
   if (in == MF_DIM_UNKNOWN) return MF_DIM_UNKNOWN;
   if (kind == MF_NHWC_CONV_TRANSPOSE)
-    return stride * (in - 1) + spatial(a, MF_NHWC_OUTPUT_PADDING, n, i, 0) + reach - before - after;
+    return narrow(stride * (in - 1) + spatial(a, MF_NHWC_OUTPUT_PADDING, n, i, 0) + reach - before - after);
   bool ceil_mode = kind == MF_NHWC_POOL && mf_attr_int(a, MF_NHWC_CEIL) != 0;
-  int64_t room = in + before + after - reach;
+  const wide room = in + before + after - reach;
   // A pool whose one window sticks out by less than a stride runs on what there is, as in ONNX Runtime.
   bool plain = kind == MF_NHWC_POOL && !ceil_mode && mf_attr_int(a, MF_NHWC_COUNT_PADDING) == 0;
   if (room < 0) return plain && room > -stride ? 1 : 0;
-  int64_t out = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+  const wide out = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
   // A window that would begin in the padding behind the input does not count (ONNX, ceil_mode).
-  return ceil_mode && (out - 1) * stride >= in + before ? out - 1 : out;
+  return narrow(ceil_mode && (out - 1) * stride >= in + before ? out - 1 : out);
 }
 
 static bool windows(mf_shape_call *call, mf_nhwc_kind kind, mf_error *err) {
