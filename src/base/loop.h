@@ -36,7 +36,8 @@ void mf_loop_remove(mf_loop *loop, mf_watch *watch);  // does not close watch->f
 bool mf_loop_timer_set(mf_loop *loop, mf_timer *timer, int64_t deadline_ns, mf_error *err) MF_MUST_CHECK;
 void mf_loop_timer_cancel(mf_loop *loop, mf_timer *timer);
 
-// Called before each wait (libmicrohttpd's MHD_run), ahead of the timers that are due and once more after them; returns the longest time to wait in ns, -1 for no limit, 0 to be called again.
+// Called before each wait (libmicrohttpd's MHD_run), ahead of the timers that are due and once more after them; returns the longest
+// time to wait in ns, -1 for no limit, 0 to be called again.
 void mf_loop_set_hook(mf_loop *loop, int64_t (*before_wait)(void *data), void *data);
 
 // Runs until mf_loop_stop.

@@ -179,7 +179,7 @@ void mf_functions_deinit(mf_host *host);
 
 // dispatch.c
 bool mf_dispatch_ready(mf_host *host, mf_worker *worker);             // a fresh worker: true if somebody waited for it
-bool mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come; true: try again
+bool mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come; true: one more was asked for
 void mf_dispatch_answered(mf_host *host, mf_worker *worker);
 void mf_dispatch_poll(mf_host *host);                        // takes the answers that are there without waiting for the doorbell's event
 void mf_dispatch_stopped(mf_host *host, mf_worker *worker);  // it is no longer at work

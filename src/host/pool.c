@@ -152,11 +152,15 @@ static uint32_t class_of(uint64_t arena_bytes) {
   return class;
 }
 
+static void end_instance(mf_host *host, mf_worker *worker) {
+  mf_function *function = worker->function;
+  mf_worker_kill(host, worker);
+  mf_function_drop_unused(host, function);
+}
+
 bool mf_pool_end_oldest(mf_host *host) {
   if (!host->idle_oldest) return false;
-  mf_function *function = host->idle_oldest->function;
-  mf_worker_kill(host, host->idle_oldest);
-  mf_function_drop_unused(host, function);
+  end_instance(host, host->idle_oldest);
   return true;
 }
 
@@ -207,9 +211,10 @@ static int neediest(const mf_host *host) {
   return best;
 }
 
-static int64_t refill_at(const mf_host *host, int class, int64_t now) {
+// How long the class has to wait still; not above 0: no longer.
+static int64_t refill_wait(const mf_host *host, int class, int64_t now) {
   const int64_t quiet = host->classes[class].n_blank > 0 ? REFILL_QUIET_NS : REFILL_EMPTY_NS;
-  return MF_MIN((host->running > 0 ? now : host->active_ns) + quiet, host->lacking_since_ns + REFILL_LATEST_NS);
+  return MF_MIN((host->running > 0 ? now : host->active_ns) + quiet, host->lacking_since_ns + REFILL_LATEST_NS) - now;
 }
 
 static void on_refill(mf_timer *timer) {
@@ -222,8 +227,9 @@ static void on_refill(mf_timer *timer) {
   if (class < 0) host->lacking_since_ns = 0;
   else if (host->lacking_since_ns == 0) host->lacking_since_ns = now;
   if (class < 0 || host->draining) return;
-  if (refill_at(host, class, now) > now) {
-    refill_after(host, refill_at(host, class, now) - now);
+  const int64_t wait = refill_wait(host, class, now);
+  if (wait > 0) {
+    refill_after(host, wait);
   } else if (host->n_alive >= host->options.max_workers) {
     mf_pool_end_oldest(host);
     refill_after(host, REFILL_QUIET_NS);
@@ -428,9 +434,7 @@ static void on_keep_alive(mf_timer *timer) {
   if (worker->state != MF_WORKER_IDLE && worker->state != MF_WORKER_RETIRING) return;
   const int64_t until = worker->idle_since_ns + host->options.keep_alive_ns;
   if (worker->state == MF_WORKER_IDLE && until > mf_now_ns() && mf_loop_timer_set(host->loop, timer, until, &err)) return;
-  mf_function *function = worker->function;
-  mf_worker_kill(host, worker);
-  mf_function_drop_unused(host, function);
+  end_instance(host, worker);
 }
 
 void mf_pool_retire_idle(mf_host *host, mf_function *function) {
@@ -508,10 +512,8 @@ void mf_pool_refused(mf_host *host, const struct mf_message_refused *message) {
 }
 
 static void idle_died(mf_host *host, mf_worker *worker) {
-  mf_function *function = worker->function;
-  mf_log(MF_LOG_WARN, "an idle worker of %.*s died", (int)function->key_len, function->key);
-  mf_worker_kill(host, worker);
-  mf_function_drop_unused(host, function);
+  mf_log(MF_LOG_WARN, "an idle worker of %.*s died", (int)worker->function->key_len, worker->function->key);
+  end_instance(host, worker);
 }
 
 static void blank_died(mf_host *host, mf_worker *worker) {

@@ -20,6 +20,13 @@
     (void)state;                                                        \
     assert_int_equal(run_scenario(scenario, &small_options, NULL), 0);  \
   }
+#define SCENARIO_WITH(name, scenario, option, value)              \
+  static void name(void **state) {                                \
+    (void)state;                                                  \
+    mf_host_options options = small_options;                      \
+    options.option = value;                                       \
+    assert_int_equal(run_scenario(scenario, &options, NULL), 0);  \
+  }
 #define OUTCOME(call, expected)                                                                                          \
   CHECK((call)->invocation.outcome == (expected), "'%s': outcome %d, expected %d; %s %s", (call)->payload,               \
         (int)(call)->invocation.outcome, (int)(expected), (call)->response, (call)->invocation.error.message)
@@ -268,12 +275,7 @@ static void account(test_world *world) {
   CHECK(throttled == 1, "%u of 5 throttled with an account limit of 4", throttled);
   OUTCOME(&calls[5], MF_OUTCOME_ANSWER);
 }
-static void the_account_has_a_limit_too(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.max_concurrency = 4;
-  assert_int_equal(run_scenario(account, &options, NULL), 0);
-}
+SCENARIO_WITH(the_account_has_a_limit_too, account, max_concurrency, 4)
 
 // One slot: A runs and has five more waiting; B and C arrive later and go before them; then all take turns.
 static void fairness(test_world *world) {
@@ -291,12 +293,7 @@ static void fairness(test_world *world) {
   CHECK(of_a[1].ended_ns < of_b[1].ended_ns && of_b[1].ended_ns < of_a[2].ended_ns, "A and B take turns");
   for (int i = 1; i < 6; i++) CHECK(of_a[i - 1].ended_ns < of_a[i].ended_ns, "first in, first out within a function");
 }
-static void run_slots_are_shared_fairly(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.run_slots = 1;
-  assert_int_equal(run_scenario(fairness, &options, NULL), 0);
-}
+SCENARIO_WITH(run_slots_are_shared_fairly, fairness, run_slots, 1)
 
 // One slot: after some brief runs two are handed over at once, never more; after a slow one each has the slot to itself.
 static void brief(test_world *world) {
@@ -317,12 +314,7 @@ static void brief(test_world *world) {
     OUTCOME(&beside, MF_OUTCOME_ANSWER);
   }
 }
-static void brief_runs_are_handed_over_ahead(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.run_slots = 1;
-  assert_int_equal(run_scenario(brief, &options, NULL), 0);
-}
+SCENARIO_WITH(brief_runs_are_handed_over_ahead, brief, run_slots, 1)
 
 // What is refused or fails at once says nothing about how long a run takes.
 static void refusals(test_world *world) {
@@ -336,12 +328,7 @@ static void refusals(test_world *world) {
   CHECK(queued == 2, "%u of 3 wait", queued);
   await_calls(calls, 3);
 }
-static void quick_refusals_are_no_brief_runs(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.run_slots = 1;
-  assert_int_equal(run_scenario(refusals, &options, NULL), 0);
-}
+SCENARIO_WITH(quick_refusals_are_no_brief_runs, refusals, run_slots, 1)
 
 // ---- making way ----
 
@@ -363,12 +350,7 @@ static void few_workers(test_world *world) {
   CHECK(stats.instances_idle + stats.blank_workers <= 4 && stats.instances_idle > 0, "%u instances, %u blank workers", stats.instances_idle,
         stats.blank_workers);
 }
-static void the_longest_idle_instance_makes_way(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.max_workers = 4;
-  assert_int_equal(run_scenario(few_workers, &options, NULL), 0);
-}
+SCENARIO_WITH(the_longest_idle_instance_makes_way, few_workers, max_workers, 4)
 
 static void little_memory(test_world *world) {
   const mf_function_spec one = function(world, "r/one"), two = function(world, "r/two");
@@ -587,12 +569,7 @@ static void churn(test_world *world) {
   }
   CHECK(open_descriptors() == before, "%u descriptors, %u before", open_descriptors(), before);
 }
-static void nothing_leaks_descriptors(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.keep_alive_ns = 10 * MF_NS_PER_MS;
-  assert_int_equal(run_scenario(churn, &options, NULL), 0);
-}
+SCENARIO_WITH(nothing_leaks_descriptors, churn, keep_alive_ns, 10 * MF_NS_PER_MS)
 
 static void without_pool(test_world *world) {
   const mf_function_spec spec = function(world, "r/p"), other = function(world, "r/q");
@@ -604,12 +581,7 @@ static void without_pool(test_world *world) {
   mf_host_statistics(world->host, &stats);
   CHECK(stats.blank_workers == 0 && stats.pool_bytes == 0, "%u blank workers", stats.blank_workers);
 }
-static void it_works_without_a_pool(void **state) {
-  (void)state;
-  mf_host_options options = small_options;
-  options.pool_bytes = 0;
-  assert_int_equal(run_scenario(without_pool, &options, NULL), 0);
-}
+SCENARIO_WITH(it_works_without_a_pool, without_pool, pool_bytes, 0)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
