@@ -2,6 +2,7 @@
 #ifndef MF_SERVE_INTERNAL_H
 #define MF_SERVE_INTERNAL_H
 
+#include "api/api.h"
 #include "base/base.h"
 #include "host/host.h"
 #include "services/lambda/lambda.h"

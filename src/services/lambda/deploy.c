@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "garbage.h"
-#include "memory.h"
 
 enum { DEFAULT_MEMORY = 128, MAX_MEMORY = 10240, DEFAULT_TIMEOUT = 3, REASON_BYTES = 1000 };
 #define TRY_AGAIN_NS (1 * MF_NS_PER_S)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "memory.h"
+#include "settings.h"
 
 static mf_lambda_entry **bucket_of(mf_lambda_cache *functions, mf_str key) {
   return &functions->buckets[mf_hash64(key.data, key.len, 0) % MF_LAMBDA_BUCKETS];
@@ -248,11 +248,28 @@ bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_w
   return ok;
 }
 
+static bool commit_deletion(mf_lambda_cache *functions, mf_str key, save *s, mf_error *err) {
+  mf_arena arena;
+  mf_write *writes, *all = NULL;
+  uint32_t n;
+  const mf_write own[] = {{MF_TABLE_functions, key, {0}}, {MF_TABLE_descriptions, key, {0}}, {MF_TABLE_meters, key, {0}}};
+  mf_arena_init(&arena, 0);
+  bool ok = mf_settings_deletions(functions->store, key, &arena, &writes, &n, err) &&
+            ((all = mf_arena_alloc(&arena, (n + MF_COUNT(own)) * sizeof *all)) ||
+             mf_fail(err, MF_OutOfMemory, "no memory to delete function %.*s", MF_STR_ARG(key)));
+  if (ok) {
+    memcpy(all, own, sizeof own);
+    if (n > 0) memcpy(all + MF_COUNT(own), writes, n * sizeof *writes);
+    ok = mf_store_commit(functions->store, all, n + MF_COUNT(own), saved, s, err);
+  }
+  mf_arena_deinit(&arena);
+  return ok;
+}
+
 bool mf_row_delete(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context, mf_error *err) {
-  const mf_write writes[] = {{MF_TABLE_functions, key, {0}}, {MF_TABLE_descriptions, key, {0}}, {MF_TABLE_meters, key, {0}}};
   save *s = new_save(functions, key, NULL, done, context, err);
   if (!s) return false;
-  if (!mf_store_commit(functions->store, writes, MF_COUNT(writes), saved, s, err)) {
+  if (!commit_deletion(functions, key, s, err)) {
     free(s);
     return false;
   }

@@ -5,9 +5,7 @@
 #include "function.h"
 #include "lambda.h"
 #include "names.h"
-#include "reply.h"
 #include "shapes.h"
-#include "validate.h"
 
 #define MF_DEFAULT_UNZIPPED UINT64_C(262144000)
 enum { MF_ZIPPED_LIMIT = 52428800, MF_CREATE_LIMIT = 70167211, MF_INVOKE_LIMIT = 6291456, MF_JSON_LIMIT = 1 << 20,

@@ -5,7 +5,6 @@
 
 #include "deploy.h"
 #include "garbage.h"
-#include "memory.h"
 
 #define FLUSH_EVERY_NS (5 * MF_NS_PER_S)
 enum { SCAN_ALL = INT32_MAX };

@@ -71,7 +71,6 @@ typedef struct mf_lambda_env {
   void *context;
 } mf_lambda_env;
 
-struct json_t;
 typedef struct mf_lambda mf_lambda;
 mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_destroy(mf_lambda *lambda);
@@ -82,8 +81,6 @@ bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
 // Every package and image that a function refers to. For the store's collection.
 bool mf_lambda_blobs(mf_lambda *lambda, void (*each)(void *context, const mf_blob_id *id), void *context, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store (they do by themselves every few seconds, and at destroy)
-// A value's JSON text, to be given to free(); NULL: no memory. (What json_dumps returns is not free()'s, see memory.h.)
-char *mf_json_text(const struct json_t *value);
 // Answers requests that wait for log lines, so that a stop need not wait for them.
 void mf_lambda_stop_waiting(mf_lambda *lambda);
 #endif

@@ -1,7 +1,6 @@
 // Parsing by the groups of AWS's own pattern.
 #include "names.h"
 
-#include "pattern.h"
 #include "shapes.h"
 
 enum { GROUP_REGION = 4, GROUP_ACCOUNT = 10, GROUP_NAME = 12, GROUP_QUALIFIER = 13, GROUPS = 15, MAX_NAME_TEXT = 256 };

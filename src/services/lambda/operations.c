@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "memory.h"
 #include "upload.h"
 
 const mf_operation mf_operations[] = {

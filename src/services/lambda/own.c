@@ -4,7 +4,6 @@
 
 #include "deploy.h"
 #include "internal.h"
-#include "memory.h"
 #include "package.h"
 
 enum { LOG_PIECE = 256 << 10, LONGEST_WAIT_MS = 60000, NAME_LENGTH = 64, MAX_LISTED = 1000000 };

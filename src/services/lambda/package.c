@@ -1,7 +1,6 @@
 // Decoding and storing run on the store's threads; between the steps we are on the loop.
 #include "package.h"
 
-#include "memory.h"
 
 #include <errno.h>
 #include <inttypes.h>

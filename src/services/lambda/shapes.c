@@ -6,12 +6,8 @@
 #include "base/base.h"
 
 #define NONE MF_NO_LIMIT, MF_NO_LIMIT
-#define SHAPE(shape, ...)                                     \
-  static const mf_field fields_##shape[] = {__VA_ARGS__};     \
-  const mf_shape mf_shape_##shape = {#shape, fields_##shape, MF_COUNT(fields_##shape)}
-#define INNER(shape, ...)                                     \
-  static const mf_field fields_##shape[] = {__VA_ARGS__};     \
-  static const mf_shape shape = {#shape, fields_##shape, MF_COUNT(fields_##shape)}
+#define SHAPE MF_SHAPE
+#define INNER MF_INNER_SHAPE
 
 #define REGION "((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?"
 const char mf_pattern_function_read[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGION
@@ -32,52 +28,52 @@ const char mf_pattern_function_write[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGIO
   "java21, ruby3.3, ruby3.4, ruby3.2, python3.8, python3.9, java17, nodejs16.x, dotnet10, dotnet8, java11, dotnet6, "          \
   "nodejs18.x, provided.al2, java8.al2"
 
-#define NAME_READ {"FunctionName", MF_STRING, 1, 170, mf_pattern_function_read, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
-#define NAME_WRITE {"FunctionName", MF_STRING, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
-#define RESOURCE {"Resource", MF_STRING, NONE, TAGGABLE, NULL, NULL, MF_REQUIRED | MF_IN_PATH, "ARN"}
-#define QUALIFIER_FIELD {"Qualifier", MF_STRING, 1, 128, QUALIFIER, NULL, NULL, MF_IN_QUERY}
+#define NAME_READ {"FunctionName", MF_TEXT, 1, 170, mf_pattern_function_read, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
+#define NAME_WRITE {"FunctionName", MF_TEXT, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
+#define RESOURCE {"Resource", MF_TEXT, NONE, TAGGABLE, NULL, NULL, MF_REQUIRED | MF_IN_PATH, "ARN"}
+#define QUALIFIER_FIELD {"Qualifier", MF_TEXT, 1, 128, QUALIFIER, NULL, NULL, MF_IN_QUERY}
 
-INNER(FunctionCode, {"ZipFile", MF_BLOB, NONE}, {"S3Bucket", MF_STRING, 3, 63, "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$"},
-      {"S3Key", MF_STRING, 1, 1024}, {"S3ObjectVersion", MF_STRING, 1, 1024}, {"ImageUri", MF_STRING, NONE},
-      {"SourceKMSKeyArn", MF_STRING, NONE, NULL, NULL, NULL, MF_UNSUPPORTED});
-INNER(SubnetIds, {"", MF_STRING, 0, 1024, "subnet-[0-9a-z]*"});
-INNER(SecurityGroupIds, {"", MF_STRING, 0, 1024, "sg-[0-9a-zA-Z]*"});
+INNER(FunctionCode, {"ZipFile", MF_BLOB, NONE}, {"S3Bucket", MF_TEXT, 3, 63, "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$"},
+      {"S3Key", MF_TEXT, 1, 1024}, {"S3ObjectVersion", MF_TEXT, 1, 1024}, {"ImageUri", MF_TEXT, NONE},
+      {"SourceKMSKeyArn", MF_TEXT, NONE, NULL, NULL, NULL, MF_UNSUPPORTED});
+INNER(SubnetIds, {"", MF_TEXT, 0, 1024, "subnet-[0-9a-z]*"});
+INNER(SecurityGroupIds, {"", MF_TEXT, 0, 1024, "sg-[0-9a-zA-Z]*"});
 INNER(VpcConfig, {"SubnetIds", MF_LIST, MF_NO_LIMIT, 16, NULL, NULL, &SubnetIds},
       {"SecurityGroupIds", MF_LIST, MF_NO_LIMIT, 5, NULL, NULL, &SecurityGroupIds}, {"Ipv6AllowedForDualStack", MF_BOOLEAN, NONE});
-INNER(DeadLetterConfig, {"TargetArn", MF_STRING, NONE, RESOURCE_ARN});
-INNER(EnvironmentVariables, {"", MF_STRING, NONE, "[a-zA-Z]([a-zA-Z0-9_])+"}, {"", MF_STRING, NONE});
+INNER(DeadLetterConfig, {"TargetArn", MF_TEXT, NONE, RESOURCE_ARN});
+INNER(EnvironmentVariables, {"", MF_TEXT, NONE, "[a-zA-Z]([a-zA-Z0-9_])+"}, {"", MF_TEXT, NONE});
 INNER(Environment, {"Variables", MF_MAP, NONE, NULL, NULL, &EnvironmentVariables});
-INNER(TracingConfig, {"Mode", MF_STRING, NONE, NULL, "Active, PassThrough"});
-INNER(Tags, {"", MF_STRING, NONE}, {"", MF_STRING, NONE});
+INNER(TracingConfig, {"Mode", MF_TEXT, NONE, NULL, "Active, PassThrough"});
+INNER(Tags, {"", MF_TEXT, NONE}, {"", MF_TEXT, NONE});
 INNER(LayerList,
-      {"", MF_STRING, 1, 140, "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+"});
+      {"", MF_TEXT, 1, 140, "arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+"});
 INNER(FileSystemConfig,
-      {"Arn", MF_STRING, MF_NO_LIMIT, 200,
+      {"Arn", MF_TEXT, MF_NO_LIMIT, 200,
        "arn:aws[a-zA-Z-]*:elasticfilesystem:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\\d{1}:\\d{12}:access-point/fsap-[a-f0-9]{17}", NULL,
        NULL, MF_REQUIRED},
-      {"LocalMountPath", MF_STRING, MF_NO_LIMIT, 160, "^/mnt/[a-zA-Z0-9-_.]+$", NULL, NULL, MF_REQUIRED});
+      {"LocalMountPath", MF_TEXT, MF_NO_LIMIT, 160, "^/mnt/[a-zA-Z0-9-_.]+$", NULL, NULL, MF_REQUIRED});
 INNER(FileSystemConfigList, {"", MF_STRUCTURE, NONE, NULL, NULL, &FileSystemConfig});
-INNER(StringList, {"", MF_STRING, NONE});
+INNER(StringList, {"", MF_TEXT, NONE});
 INNER(ImageConfig, {"EntryPoint", MF_LIST, MF_NO_LIMIT, 1500, NULL, NULL, &StringList},
-      {"Command", MF_LIST, MF_NO_LIMIT, 1500, NULL, NULL, &StringList}, {"WorkingDirectory", MF_STRING, MF_NO_LIMIT, 1000});
-INNER(ArchitecturesList, {"", MF_STRING, NONE, NULL, "x86_64, arm64"});
+      {"Command", MF_LIST, MF_NO_LIMIT, 1500, NULL, NULL, &StringList}, {"WorkingDirectory", MF_TEXT, MF_NO_LIMIT, 1000});
+INNER(ArchitecturesList, {"", MF_TEXT, NONE, NULL, "x86_64, arm64"});
 INNER(EphemeralStorage, {"Size", MF_INTEGER, 512, 10240, NULL, NULL, NULL, MF_REQUIRED});
-INNER(SnapStart, {"ApplyOn", MF_STRING, NONE, NULL, "PublishedVersions, None"});
-INNER(LoggingConfig, {"LogFormat", MF_STRING, NONE, NULL, "JSON, Text"},
-      {"ApplicationLogLevel", MF_STRING, NONE, NULL, "TRACE, DEBUG, INFO, WARN, ERROR, FATAL"},
-      {"SystemLogLevel", MF_STRING, NONE, NULL, "DEBUG, INFO, WARN"}, {"LogGroup", MF_STRING, 1, 512, "[\\.\\-_/#A-Za-z0-9]+"});
+INNER(SnapStart, {"ApplyOn", MF_TEXT, NONE, NULL, "PublishedVersions, None"});
+INNER(LoggingConfig, {"LogFormat", MF_TEXT, NONE, NULL, "JSON, Text"},
+      {"ApplicationLogLevel", MF_TEXT, NONE, NULL, "TRACE, DEBUG, INFO, WARN, ERROR, FATAL"},
+      {"SystemLogLevel", MF_TEXT, NONE, NULL, "DEBUG, INFO, WARN"}, {"LogGroup", MF_TEXT, 1, 512, "[\\.\\-_/#A-Za-z0-9]+"});
 
 // Members of the configuration that a function can be created with and that an update can change.
 #define CONFIGURATION_FIELDS                                                                                     \
-  {"Runtime", MF_STRING, NONE, NULL, RUNTIMES, NULL, MF_KEPT},                                                   \
-      {"Handler", MF_STRING, MF_NO_LIMIT, 128, "[^\\s]+", NULL, NULL, MF_KEPT},                                  \
-      {"Description", MF_STRING, 0, 256, NULL, NULL, NULL, MF_KEPT},                                             \
+  {"Runtime", MF_TEXT, NONE, NULL, RUNTIMES, NULL, MF_KEPT},                                                   \
+      {"Handler", MF_TEXT, MF_NO_LIMIT, 128, "[^\\s]+", NULL, NULL, MF_KEPT},                                  \
+      {"Description", MF_TEXT, 0, 256, NULL, NULL, NULL, MF_KEPT},                                             \
       {"Timeout", MF_INTEGER, 1, 900, NULL, NULL, NULL, MF_KEPT},                                                \
       {"MemorySize", MF_INTEGER, 128, 10240, NULL, NULL, NULL, MF_KEPT},                                         \
       {"VpcConfig", MF_STRUCTURE, NONE, NULL, NULL, &VpcConfig, MF_KEPT},                                        \
       {"DeadLetterConfig", MF_STRUCTURE, NONE, NULL, NULL, &DeadLetterConfig, MF_KEPT},                          \
       {"Environment", MF_STRUCTURE, NONE, NULL, NULL, &Environment, MF_KEPT},                                    \
-      {"KMSKeyArn", MF_STRING, NONE, RESOURCE_ARN, NULL, NULL, MF_KEPT},                                         \
+      {"KMSKeyArn", MF_TEXT, NONE, RESOURCE_ARN, NULL, NULL, MF_KEPT},                                         \
       {"TracingConfig", MF_STRUCTURE, NONE, NULL, NULL, &TracingConfig, MF_KEPT},                                \
       {"Layers", MF_LIST, NONE, NULL, NULL, &LayerList},                                                         \
       {"FileSystemConfigs", MF_LIST, MF_NO_LIMIT, 1, NULL, NULL, &FileSystemConfigList, MF_KEPT},                \
@@ -88,32 +84,32 @@ INNER(LoggingConfig, {"LogFormat", MF_STRING, NONE, NULL, "JSON, Text"},
       {"CapacityProviderConfig", MF_STRUCTURE, NONE, NULL, NULL, NULL, MF_UNSUPPORTED},                          \
       {"DurableConfig", MF_STRUCTURE, NONE, NULL, NULL, NULL, MF_UNSUPPORTED}
 
-SHAPE(CreateFunctionRequest, {"FunctionName", MF_STRING, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED},
-      {"Role", MF_STRING, NONE, ROLE, NULL, NULL, MF_REQUIRED | MF_KEPT},
+SHAPE(CreateFunctionRequest, {"FunctionName", MF_TEXT, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED},
+      {"Role", MF_TEXT, NONE, ROLE, NULL, NULL, MF_REQUIRED | MF_KEPT},
       {"Code", MF_STRUCTURE, NONE, NULL, NULL, &FunctionCode, MF_REQUIRED}, CONFIGURATION_FIELDS, {"Publish", MF_BOOLEAN, NONE},
-      {"PackageType", MF_STRING, NONE, NULL, "Image, Zip", NULL, MF_KEPT}, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags},
-      {"CodeSigningConfigArn", MF_STRING, MF_NO_LIMIT, 200,
+      {"PackageType", MF_TEXT, NONE, NULL, "Image, Zip", NULL, MF_KEPT}, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags},
+      {"CodeSigningConfigArn", MF_TEXT, MF_NO_LIMIT, 200,
        "arn:(aws[a-zA-Z-]*)?:lambda:[a-z]{2}((-gov)|(-iso(b?)))?-[a-z]+-\\d{1}:\\d{12}:code-signing-config:csc-[a-z0-9]{17}", NULL, NULL,
        MF_UNSUPPORTED},
       {"Architectures", MF_LIST, 1, 1, NULL, NULL, &ArchitecturesList, MF_KEPT},
-      {"PublishTo", MF_STRING, NONE, NULL, NULL, NULL, MF_UNSUPPORTED},
+      {"PublishTo", MF_TEXT, NONE, NULL, NULL, NULL, MF_UNSUPPORTED},
       {"TenancyConfig", MF_STRUCTURE, NONE, NULL, NULL, NULL, MF_UNSUPPORTED});
 
-SHAPE(UpdateFunctionConfigurationRequest, NAME_WRITE, {"Role", MF_STRING, NONE, ROLE, NULL, NULL, MF_KEPT}, CONFIGURATION_FIELDS,
-      {"RevisionId", MF_STRING, NONE});
+SHAPE(UpdateFunctionConfigurationRequest, NAME_WRITE, {"Role", MF_TEXT, NONE, ROLE, NULL, NULL, MF_KEPT}, CONFIGURATION_FIELDS,
+      {"RevisionId", MF_TEXT, NONE});
 
 SHAPE(UpdateFunctionCodeRequest, NAME_WRITE, {"ZipFile", MF_BLOB, NONE},
-      {"S3Bucket", MF_STRING, 3, 63, "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$"}, {"S3Key", MF_STRING, 1, 1024},
-      {"S3ObjectVersion", MF_STRING, 1, 1024}, {"ImageUri", MF_STRING, NONE}, {"Publish", MF_BOOLEAN, NONE}, {"DryRun", MF_BOOLEAN, NONE},
-      {"RevisionId", MF_STRING, NONE}, {"Architectures", MF_LIST, 1, 1, NULL, NULL, &ArchitecturesList, MF_KEPT},
-      {"SourceKMSKeyArn", MF_STRING, NONE, NULL, NULL, NULL, MF_UNSUPPORTED},
-      {"PublishTo", MF_STRING, NONE, NULL, NULL, NULL, MF_UNSUPPORTED});
+      {"S3Bucket", MF_TEXT, 3, 63, "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$"}, {"S3Key", MF_TEXT, 1, 1024},
+      {"S3ObjectVersion", MF_TEXT, 1, 1024}, {"ImageUri", MF_TEXT, NONE}, {"Publish", MF_BOOLEAN, NONE}, {"DryRun", MF_BOOLEAN, NONE},
+      {"RevisionId", MF_TEXT, NONE}, {"Architectures", MF_LIST, 1, 1, NULL, NULL, &ArchitecturesList, MF_KEPT},
+      {"SourceKMSKeyArn", MF_TEXT, NONE, NULL, NULL, NULL, MF_UNSUPPORTED},
+      {"PublishTo", MF_TEXT, NONE, NULL, NULL, NULL, MF_UNSUPPORTED});
 
 SHAPE(GetFunctionRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(GetFunctionConfigurationRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(DeleteFunctionRequest, NAME_READ, QUALIFIER_FIELD);
-SHAPE(ListFunctionsRequest, {"MasterRegion", MF_STRING, NONE, "ALL|[a-z]{2}(-gov)?-[a-z]+-\\d{1}", NULL, NULL, MF_IN_QUERY},
-      {"FunctionVersion", MF_STRING, NONE, NULL, "ALL", NULL, MF_IN_QUERY}, {"Marker", MF_STRING, NONE, NULL, NULL, NULL, MF_IN_QUERY},
+SHAPE(ListFunctionsRequest, {"MasterRegion", MF_TEXT, NONE, "ALL|[a-z]{2}(-gov)?-[a-z]+-\\d{1}", NULL, NULL, MF_IN_QUERY},
+      {"FunctionVersion", MF_TEXT, NONE, NULL, "ALL", NULL, MF_IN_QUERY}, {"Marker", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY},
       {"MaxItems", MF_INTEGER, 1, 10000, NULL, NULL, NULL, MF_IN_QUERY});
 SHAPE(PutFunctionConcurrencyRequest, NAME_WRITE,
       {"ReservedConcurrentExecutions", MF_INTEGER, 0, MF_NO_LIMIT, NULL, NULL, NULL, MF_REQUIRED});
@@ -125,8 +121,8 @@ SHAPE(TagResourceRequest, RESOURCE, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags, MF
 SHAPE(UntagResourceRequest, RESOURCE, {"TagKeys", MF_LIST, NONE, NULL, NULL, &StringList, MF_REQUIRED | MF_IN_QUERY, "tagKeys"});
 SHAPE(ListTagsRequest, RESOURCE);
 SHAPE(InvocationRequest, NAME_READ,
-      {"InvocationType", MF_STRING, NONE, NULL, "Event, RequestResponse, DryRun", NULL, MF_IN_HEADER},
-      {"LogType", MF_STRING, NONE, NULL, "None, Tail", NULL, MF_IN_HEADER},
-      {"ClientContext", MF_STRING, NONE, NULL, NULL, NULL, MF_IN_HEADER}, {"Payload", MF_BLOB, NONE}, QUALIFIER_FIELD,
-      {"TenantId", MF_STRING, NONE, NULL, NULL, NULL, MF_IN_HEADER | MF_UNSUPPORTED},
-      {"DurableExecutionName", MF_STRING, NONE, NULL, NULL, NULL, MF_IN_HEADER | MF_UNSUPPORTED});
+      {"InvocationType", MF_TEXT, NONE, NULL, "Event, RequestResponse, DryRun", NULL, MF_IN_HEADER},
+      {"LogType", MF_TEXT, NONE, NULL, "None, Tail", NULL, MF_IN_HEADER},
+      {"ClientContext", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_HEADER}, {"Payload", MF_BLOB, NONE}, QUALIFIER_FIELD,
+      {"TenantId", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_HEADER | MF_UNSUPPORTED},
+      {"DurableExecutionName", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_HEADER | MF_UNSUPPORTED});

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "services/lambda/names.h"
-#include "services/lambda/pattern.h"
 #include "services/lambda/shapes.h"
 
 static void is(mf_str actual, const char *expected) {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "services/lambda/validate.h"
+#include "services/lambda/shapes.h"
 
 static void expect(const char *json, uint32_t count, const char *text) {
   mf_violations v = {0};

@@ -1,5 +1,5 @@
 // Translating and matching. Patterns are compiled for each use: this is for requests that change functions, not for invocations.
-#include "pattern.h"
+#include "api.h"
 
 #include <stdlib.h>
 

@@ -1,11 +1,10 @@
 // The texts are AWS's own (lambda.md, error table): "Value 'x' at 'memorySize' failed to satisfy constraint: Member must …".
-#include "validate.h"
+#include "api.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pattern.h"
 
 enum { PATH_BYTES = 128, SHOWN_BYTES = 256 };
 
@@ -123,7 +122,7 @@ static void check_structure(const mf_shape *shape, const json_t *object, const c
 
 static bool has_type(const mf_field *f, const json_t *value) {
   switch (f->kind) {
-    case MF_STRING:
+    case MF_TEXT:
     case MF_BLOB: return json_is_string(value);
     case MF_INTEGER: return json_is_integer(value);
     case MF_BOOLEAN: return json_is_boolean(value);
@@ -209,7 +208,7 @@ static void check_value(const mf_field *f, const json_t *value, const char *path
     return;
   }
   switch (f->kind) {
-    case MF_STRING: check_text(f, text_of(value), path, v); break;
+    case MF_TEXT: check_text(f, text_of(value), path, v); break;
     case MF_INTEGER: check_number(f, json_integer_value(value), path, v); break;
     case MF_LIST: check_list(f, value, path, v); break;
     case MF_MAP: check_map(f, value, path, v); break;

@@ -1,17 +1,15 @@
-// Watching jansson's memory. The only state of the service that is not in its struct: jansson's hooks take no context. One thread, the
+// Watching jansson's memory. The only state here: jansson's hooks take no context. One thread, the
 // loop's, uses jansson.
 //
 // jansson 2.14 must not be refused memory at all: its lexer ignores that a buffer could not grow (load.c, lex_save) and writes past
 // another one that it measures by it. So what malloc refuses comes out of a reserve, the work goes on, and its result is thrown away.
 // The reserve is front's alone (part of the program's own data, every blank worker would have touched it beforehand) and takes no memory
 // while it is not used; a request's JSON is at most 1 MB, which parses into less than sixteen times that.
-#include "memory.h"
+#include "api.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "lambda.h"
 
 enum { RESERVE_BYTES = 16 << 20 };
 

@@ -1,12 +1,10 @@
 // Bodies are built with jansson and copied by wire.
-#include "reply.h"
+#include "api.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lambda.h"
-#include "memory.h"
 
 static void ended(mf_http_request *http, void *data, bool answered) {
   (void)http;
