@@ -21,7 +21,7 @@ typedef struct mf_compile_options {
 } mf_compile_options;
 // Writes the image into the arena (64-byte aligned). The graph is consumed.
 bool mf_compile(mf_graph *graph, const mf_compile_options *options, mf_arena *arena, mf_slice *image, mf_error *err) MF_MUST_CHECK;
-#define MF_COMPILER_VERSION "2"  // part of an image's key in the store: raise it when images change
+#define MF_COMPILER_VERSION "3"  // part of an image's key in the store: raise it when images change
 
 // ---- image ----
 typedef struct mf_image mf_image;  // an opened image: pointers into the caller's mapping, validated

@@ -130,6 +130,7 @@ struct mf_image {
   const mf_operator **operators;
   mf_signature_entry *signature;  // inputs, then outputs
   uint64_t n_strings;             // elements of all string constants
+  uint64_t texts_bytes;           // where planned texts end: they lie first in the planned region
   uint32_t most_outputs;          // of a node
   bool dynamic;
 };

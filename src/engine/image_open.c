@@ -157,6 +157,26 @@ static bool open_value(opener *o, uint32_t at) {
   return (good && v->storage <= MF_STORAGE_SHAPE) || mf_fail(o->err, MF_InvalidImage, "value %u of the image is wrong", at);
 }
 
+// Planned texts lie before all that is planned: whatever is written to memory of a number can be no text's pointer.
+static void find_texts(mf_image *image) {
+  for (uint32_t v = 0; v < image->n_values; v++) {
+    const mf_tensor t = mf_image_tensor(&image->values[v]);
+    size_t bytes;
+    if (image->values[v].storage == MF_STORAGE_PLANNED && t.type == MF_STRING && mf_tensor_bytes(&t, &bytes))
+      image->texts_bytes = MF_MAX(image->texts_bytes, image->values[v].offset + bytes);
+  }
+}
+
+static bool texts_are_apart(const opener *o) {
+  const mf_image *image = o->image;
+  for (uint32_t v = 0; v < image->n_values; v++) {
+    const mf_image_value *value = &image->values[v];
+    if (value->storage == MF_STORAGE_PLANNED && value->type != MF_STRING && value->offset < image->texts_bytes)
+      return mf_fail(o->err, MF_InvalidImage, "value %u of the image lies among texts", v);
+  }
+  return true;
+}
+
 // ---- attributes ----
 static bool tensor_attribute_is_inside(mf_image *image, uint64_t offset) {
   if (offset % 8 || !data_is_inside(image, offset, sizeof(mf_attribute_tensor))) return false;
@@ -292,7 +312,8 @@ static bool open_node(opener *o, const mf_image_node_record *node, uint32_t plan
   if (node->n_attributes != op->n_attributes || !within(node->attributes, node->n_attributes, 0, image->n_attributes)) return false;
   for (uint32_t i = 0; i < node->n_attributes; i++)
     if (!attribute_is_right(image, &image->attributes[node->attributes + i], &op->attributes[i])) return false;
-  if (node->scratch_offset % MF_IMAGE_ALIGNMENT || !within(node->scratch_offset, node->scratch_bytes, 0, image->header->planned_bytes))
+  if (node->scratch_offset % MF_IMAGE_ALIGNMENT || !within(node->scratch_offset, node->scratch_bytes, 0, image->header->planned_bytes) ||
+      (node->scratch_bytes > 0 && node->scratch_offset < image->texts_bytes))
     return false;
   image->most_outputs = MF_MAX(image->most_outputs, node->n_outputs);
   return open_inputs(o, node) && open_bodies(o, node, plan) && open_outputs(o, node, plan) &&
@@ -387,7 +408,8 @@ static bool open_all(opener *o, mf_arena *arena) {
     if (!open_kernel(o, i)) return false;
   for (uint32_t i = 0; i < image->n_values; i++)
     if (!open_value(o, i)) return false;
-  return open_plans(o) && open_signature(o);
+  find_texts(image);
+  return texts_are_apart(o) && open_plans(o) && open_signature(o);
 }
 
 bool mf_image_open(mf_slice bytes, const mf_operator_table *extra_operators, mf_arena *arena, const mf_image **out, mf_error *err) {

@@ -140,6 +140,7 @@ static void forget_heap(mf_instance *instance) {
 void mf_instance_reset(mf_instance *instance) {
   const mf_image *image = instance->image;
   forget_heap(instance);
+  memset(instance->planned, 0, image->texts_bytes);  // a text that no node makes is empty
   for (uint32_t i = 0; i < image->plans[0].n_inputs; i++) {
     const mf_image_value *value = &image->values[input_id(instance, i)];
     mf_tensor *t = mf_instance_input(instance, i);

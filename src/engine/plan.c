@@ -127,13 +127,34 @@ static mf_value_id buffer_of(const mf_layout *layout, mf_value_id id) {
   return id;
 }
 
-bool mf_layout_plan(mf_layout *layout, mf_error *err) {
-  uint32_t n = 0;
-  mf_buffer *buffers = MF_NEW_ARRAY(layout->arena, mf_buffer, layout->n_values + layout->n_nodes + UINT32_C(1));
-  if (!buffers) return mf_out_of_arena(err);
+static bool is_planned_text(const mf_layout *layout, mf_value_id id) {
+  return owns_buffer(layout, id) && layout->graph->values[id].tensor.type == MF_STRING;
+}
+
+// Texts have pointers inside, so their memory is theirs alone: it lies first, one after the other, and is never used again. Who opens an
+// image can check that, and clears it before each run.
+static bool place_texts(mf_layout *layout, uint64_t *end, mf_error *err) {
+  *end = 0;
   for (uint32_t v = 0; v < layout->n_values; v++) {
     size_t bytes;
-    if (!owns_buffer(layout, v)) continue;
+    if (!is_planned_text(layout, v)) continue;
+    layout->values[v].offset = *end;
+    if (!mf_tensor_bytes(&layout->graph->values[v].tensor, &bytes) || bytes > INT64_MAX / 2 ||
+        __builtin_add_overflow(*end, align(bytes), end) || *end > INT64_MAX / 2)
+      return mf_fail(err, MF_TooLarge, "the model's activations overflow the address space");
+  }
+  return true;
+}
+
+bool mf_layout_plan(mf_layout *layout, mf_error *err) {
+  uint32_t n = 0;
+  uint64_t texts_end;
+  mf_buffer *buffers = MF_NEW_ARRAY(layout->arena, mf_buffer, layout->n_values + layout->n_nodes + UINT32_C(1));
+  if (!buffers) return mf_out_of_arena(err);
+  if (!place_texts(layout, &texts_end, err)) return false;
+  for (uint32_t v = 0; v < layout->n_values; v++) {
+    size_t bytes;
+    if (!owns_buffer(layout, v) || is_planned_text(layout, v)) continue;
     if (!mf_tensor_bytes(&layout->graph->values[v].tensor, &bytes)) return mf_fail(err, MF_TooLarge, "a value's dimensions overflow");
     buffers[n++] = (mf_buffer){.bytes = bytes, .begin = layout->values[v].begin, .end = layout->values[v].end};
   }
@@ -142,12 +163,13 @@ bool mf_layout_plan(mf_layout *layout, mf_error *err) {
     if (layout->nodes[i].scratch_bytes)
       buffers[n++] = (mf_buffer){.bytes = layout->nodes[i].scratch_bytes, .begin = layout->nodes[i].begin, .end = layout->nodes[i].end};
   if (!mf_plan_buffers(buffers, n, layout->arena, &layout->planned_bytes, err)) return false;
+  layout->planned_bytes += texts_end;
   n = 0;
   for (uint32_t v = 0; v < layout->n_values; v++)
-    if (owns_buffer(layout, v)) layout->values[v].offset = buffers[n++].offset;
+    if (owns_buffer(layout, v) && !is_planned_text(layout, v)) layout->values[v].offset = texts_end + buffers[n++].offset;
   assert(n == n_values);
   for (uint32_t i = 0; i < layout->n_nodes; i++)
-    if (layout->nodes[i].scratch_bytes) layout->nodes[i].scratch_offset = buffers[n++].offset;
+    if (layout->nodes[i].scratch_bytes) layout->nodes[i].scratch_offset = texts_end + buffers[n++].offset;
   for (uint32_t v = 0; v < layout->n_values; v++)
     if (layout->values[v].storage == MF_STORAGE_PLANNED) layout->values[v].offset = layout->values[buffer_of(layout, v)].offset;
   return true;

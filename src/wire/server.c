@@ -11,7 +11,7 @@
 
 #include "server.h"
 
-enum { CONNECTION_MEMORY = 32 * 1024, RUNS_PER_ROUND = 32, DEFAULT_CONNECTIONS = 1000, DEFAULT_IDLE_S = 60 };
+enum { CONNECTION_MEMORY = 16 * 1024, RUNS_PER_ROUND = 32, DEFAULT_CONNECTIONS = 1000, DEFAULT_IDLE_S = 60 };
 
 // ---- a request's headers ----
 

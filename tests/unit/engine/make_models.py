@@ -81,6 +81,14 @@ def encodings():
     s = h.make_tensor("c", T.STRING, [2], [b"caf\xc3\xa9", b""])
     simple("strings", [h.make_node("Identity", ["c"], ["y"])], [], [info("y", [2], T.STRING)], [s], [],
            [np.array(["caf\u00e9", ""], dtype=object)])
+    # Numbers and texts by turns, all of which need memory.
+    def label(x, y):
+        return h.make_node("LabelEncoder", [x], [y], domain="ai.onnx.ml", classes_strings=["zero", "one", "two"], default_string="none",
+                           default_int64=-1)
+    nodes = [h.make_node("Neg", ["x"], ["a"]), label("a", "b"), label("b", "c"), h.make_node("Neg", ["c"], ["d"]),
+             h.make_node("Abs", ["d"], ["e"]), label("e", "y")]
+    simple("texts", nodes, [info("x", [1, 3], T.INT64)], [info("y", [1, 3], T.STRING)], [], [np.array([[-2, 0, 7]])],
+           [np.array([["two", "zero", "one"]], dtype=object)], domains=("ai.onnx.ml",))
 
 
 def constants():

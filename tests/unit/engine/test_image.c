@@ -22,7 +22,7 @@ static bool opens(mf_slice bytes, mf_error *err) {
   return mf_image_open(bytes, NULL, &arena, &image, err) && mf_image_verify(image, err);
 }
 
-static const char *const models[] = {"loop_dynamic", "if_dynamic_True", "shape_chain_static", "strings", "scan_static"};
+static const char *const models[] = {"loop_dynamic", "if_dynamic_True", "shape_chain_static", "strings", "texts", "scan_static"};
 
 static void every_flipped_bit_is_found(void **state) {
   (void)state;
@@ -133,6 +133,35 @@ static void forged_hand_overs_are_refused(void **state) {
   assert_true(forge_hand_overs("kept_chain") > 0);
 }
 
+// Texts have pointers inside: no number may be written where one lies.
+static uint32_t forge_numbers_among_texts(const char *name) {
+  engine_case c;
+  compile_case(&c, name);
+  mf_image_header *h = (mf_image_header *)(uintptr_t)c.bytes.data;
+  mf_image_section *section = &h->sections[MF_SECTION_VALUES];
+  mf_image_value *values = (mf_image_value *)((uintptr_t)c.bytes.data + section->offset);
+  uint32_t forged = 0, text = 0;
+  while (text < section->count && !(values[text].storage == MF_STORAGE_PLANNED && values[text].type == MF_STRING)) text++;
+  for (uint32_t i = 0; text < section->count && i < section->count; i++) {
+    mf_error err = {0};
+    if (values[i].storage != MF_STORAGE_PLANNED || values[i].type == MF_STRING) continue;
+    const uint64_t offset = values[i].offset;
+    values[i].offset = values[text].offset;
+    h->metadata_hash = mf_image_metadata_hash(h, h->metadata_bytes);
+    if (opens(c.bytes, &err)) fail_msg("%s: value %u lies where a text is", name, i);
+    assert_non_null(strstr(err.message, "among texts"));
+    values[i].offset = offset;
+    forged++;
+  }
+  case_free(&c);
+  return forged;
+}
+
+static void numbers_among_texts_are_refused(void **state) {
+  (void)state;
+  assert_true(forge_numbers_among_texts("texts") > 0);
+}
+
 static void what_is_no_image_is_said_to_be_none(void **state) {
   (void)state;
   _Alignas(64) char text[512] = "something else";
@@ -187,6 +216,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_flipped_bit_is_found), cmocka_unit_test(every_cut_is_found), cmocka_unit_test(forged_records_do_no_harm),
     cmocka_unit_test(forged_planned_regions_are_refused), cmocka_unit_test(forged_hand_overs_are_refused),
+      cmocka_unit_test(numbers_among_texts_are_refused),
     cmocka_unit_test(what_is_no_image_is_said_to_be_none), cmocka_unit_test(signature_and_metadata_travel),
     cmocka_unit_test(equal_constants_are_stored_once),
   };
