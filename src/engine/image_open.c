@@ -293,10 +293,11 @@ static bool open_bodies(opener *o, const mf_image_node_record *node, uint32_t pl
   return true;
 }
 
-static bool release(opener *o, uint32_t first, uint32_t n) {
+// A plan frees what it made itself: a body may run again, and then needs what is around it.
+static bool release(opener *o, uint32_t first, uint32_t n, uint32_t plan) {
   for (uint32_t i = 0; i < n; i++) {
     uint32_t id = o->image->ids[first + i];
-    if (id >= o->image->n_values || o->image->values[id].storage != MF_STORAGE_HEAP || !can_read(o, id)) return false;
+    if (id >= o->image->n_values || o->image->values[id].storage != MF_STORAGE_HEAP || o->made[id] != plan + 1) return false;
     o->made[id] = RELEASED;  // neither made again nor read
   }
   return true;
@@ -317,7 +318,7 @@ static bool open_node(opener *o, const mf_image_node_record *node, uint32_t plan
     return false;
   image->most_outputs = MF_MAX(image->most_outputs, node->n_outputs);
   return open_inputs(o, node) && open_bodies(o, node, plan) && open_outputs(o, node, plan) &&
-         release(o, node->releases, node->n_releases);
+         release(o, node->releases, node->n_releases, plan);
 }
 
 static bool open_plan(opener *o, uint32_t number) {
@@ -336,7 +337,7 @@ static bool open_plan(opener *o, uint32_t number) {
     return o->err->code != MF_OK ? false : mf_fail(o->err, MF_InvalidImage, "node %u of the image is wrong", plan->first_node + i);
   }
   for (uint32_t i = 0; good && i < plan->n_outputs; i++) good = can_read(o, image->ids[plan->outputs + i]);
-  good = good && release(o, plan->releases, plan->n_releases);
+  good = good && release(o, plan->releases, plan->n_releases, number);
   o->plan_state[number] = 2;
   return good || mf_fail(o->err, MF_InvalidImage, "plan %u of the image is wrong", number);
 }
