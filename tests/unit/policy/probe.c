@@ -1,0 +1,20 @@
+// For test_agreement.py: each line "IDLE_NS TIMES" on standard input is noted, and answered by what is
+// decided then: basis, pre-warming and keep-alive window, the stay, and what is expected after half of it.
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "policy/policy.h"
+
+int main(void) {
+  mf_policy policy = {0};
+  int64_t idle_ns;
+  uint32_t times;
+  while (scanf("%" SCNd64 " %" SCNu32, &idle_ns, &times) == 2) {
+    mf_policy_note(&policy, idle_ns, times);
+    const mf_policy_decision d = mf_policy_decide(&policy);
+    const int64_t stay = mf_policy_stay_ns(&policy);
+    printf("%d %" PRId64 " %" PRId64 " %" PRId64 " %.17g\n", (int)d.basis, d.pre_warm_after_ns, d.keep_alive_for_ns, stay,
+           mf_policy_next_call(&policy, stay / 2));
+  }
+  return 0;
+}
