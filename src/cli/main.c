@@ -21,14 +21,16 @@ typedef struct command {
 
 static const command commands[] = {
     {"serve", mf_serve_main,
-     "[--data DIR] [--listen ADDR:PORT] [--keep-alive SECONDS] [--run-slots N] [--pool-memory MB]\n"
+     "[--data DIR] [--listen ADDR:PORT] [--keep-alive SECONDS|hybrid] [--run-slots N] [--pool-memory MB]\n"
      "                    [--max-package MB] [--tls-cert FILE --tls-key FILE | --insecure]",
      "run the server",
      "Serves functions until SIGTERM or SIGINT, then finishes what is under way and exits with 0.\n\n"
      "  --data DIR          where functions, keys and logs are kept (default: MAYFLY_DATA, else /var/lib/mayfly for root,\n"
      "                      else ~/.local/share/mayfly); made when it is not there\n"
      "  --listen ADDR:PORT  default 127.0.0.1:4566\n"
-     "  --keep-alive SEC    how long an idle instance stays, default 60; fractions allowed; 0: gone after its answer\n"
+     "  --keep-alive SEC|hybrid   how long an idle instance stays; fractions allowed; 0: gone after its answer. hybrid,\n"
+     "                      the default: until its function's next call is no longer to be expected, from a histogram of\n"
+     "                      the function's own pauses (four hours as long as it has had fewer than ten)\n"
      "  --run-slots N       how many invocations compute at once, default: the number of cores; of those under 1 ms\n"
      "                      twice as many, so that the next is there when one ends\n"
      "  --pool-memory MB    that blank workers hold ready to become instances, default 256\n"

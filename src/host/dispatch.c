@@ -114,6 +114,7 @@ static void leave(mf_host *host, mf_function *function, mf_invocation *invocatio
   mf_loop_timer_cancel(host->loop, &invocation->host.timer);
   function->in_flight--;
   host->in_flight--;
+  if (function->in_flight == 0) mf_history_ended(host, function->history);
 }
 
 // ---- ends other than answers ----
@@ -472,6 +473,7 @@ void mf_host_invoke(mf_host *host, const mf_function_spec *spec, mf_invocation *
     return;
   }
   invocation->host.function = function;
+  if (function->in_flight == 0) mf_history_began(host, function->history);
   function->in_flight++;
   host->in_flight++;
   enqueue(host, function, invocation);
@@ -493,7 +495,9 @@ void mf_host_cancel(mf_host *host, mf_invocation *invocation) {
 
 void mf_host_forget(mf_host *host, mf_str key) {
   mf_function *function = mf_function_find(host, key);
+  mf_history_forget(host, key);
   if (!function) return;
+  function->history = NULL;
   function->stale = true;
   function->generation++;
   mf_pool_retire_idle(host, function);

@@ -95,6 +95,7 @@ static bool update(mf_host *host, mf_function *function, const mf_function_spec 
 mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) {
   mf_function *function = mf_function_find(host, spec->key);
   if (!function) function = add(host, spec->key, err);
+  if (function && !function->history) function->history = mf_history_open(host, spec->key);
   if (!function || update(host, function, spec, err)) return function;
   mf_function_drop_unused(host, function);
   return NULL;
@@ -111,6 +112,7 @@ void mf_function_drop_unused(mf_host *host, mf_function *function) {
   if (!function->known || function->n_idle > 0 || function->n_busy > 0 || function->in_flight > 0) return;
   unchain(host, function);
   mf_close(&function->image_fd);
+  mf_history_close(function->history);
   function->known = false;
   function->chain = host->free_functions;
   host->free_functions = function;

@@ -110,7 +110,7 @@ mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options 
     free(host);
     return NULL;
   }
-  if (set_soon(host, NEVER, err) && mf_pool_init(host, err)) return host;
+  if (set_soon(host, NEVER, err) && mf_pool_init(host, err) && mf_histories_init(host, err)) return host;
   mf_host_destroy(host);
   return NULL;
 }
@@ -122,6 +122,7 @@ void mf_host_destroy(mf_host *host) {
   mf_compile_stop(host);
   mf_pool_deinit(host);
   mf_functions_deinit(host);
+  mf_histories_deinit(host);
   mf_dispatch_deinit(host);
   free(host);
 }
@@ -140,7 +141,7 @@ void mf_host_drain(mf_host *host, void (*done)(void *context), void *context) {
   host->drained = done;
   host->drained_context = context;
   mf_loop_timer_cancel(host->loop, &host->refill);
-  while (mf_pool_end_oldest(host)) {}
+  while (mf_pool_end_least_useful(host)) {}
   mf_compile_stop(host);
   mf_host_soon(host);
 }

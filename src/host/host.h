@@ -9,16 +9,29 @@
 
 #include "base/base.h"
 #include "pipeline/pipeline.h"
+#include "policy/policy.h"
 
 enum { MF_HOST_MAX_SLOTS = 256 };
+#define MF_KEEP_ALIVE_HYBRID INT64_C(-1)
+enum { MF_HISTORY_BYTES = 8 + MF_POLICY_PACKED };  // at most
+
+// Who keeps what the hybrid policy has learnt of functions' idle times over a restart. Both may be NULL.
+typedef struct mf_history_keeper {
+  size_t (*load)(void *context, mf_str key, uint8_t *out, size_t capacity);  // the length; 0: nothing is kept of this function
+  void (*save)(void *context, mf_str key, mf_slice packed);
+  void *context;
+} mf_history_keeper;
+
 typedef struct mf_host_options {
   uint32_t run_slots;          // invocations that compute at the same time, twice as many of brief ones; 0: one for each processor
   uint64_t pool_bytes;         // memory of blank workers' arenas in total (--pool-memory)
-  int64_t keep_alive_ns;       // an idle instance lives so long; 0: gone after its answer
+  int64_t keep_alive_ns;       // an idle instance lives so long; 0: gone after its answer; MF_KEEP_ALIVE_HYBRID: by its function's idle times
   uint32_t max_concurrency;    // of the account: 1000
-  uint32_t max_workers;        // blank and bound; beyond it the longest idle instance goes first; 0: as many as the system gives
+  uint32_t max_workers;        // blank and bound; beyond it an idle instance goes, the least useful first; 0: as many as the system gives
   int64_t compile_limit_ns;    // a compiler that runs longer is killed; 0: 300 seconds
   mf_isa isa;
+  mf_history_keeper histories;
+  int64_t minute_ns;           // tests: how long the policy's minute is; 0: a minute
 } mf_host_options;
 
 // ---- keeper ----
@@ -112,7 +125,7 @@ void mf_host_invoke(mf_host *host, const mf_function_spec *function, mf_invocati
 void mf_host_release(mf_host *host, mf_invocation *invocation);   // after done: the instance is free for the next
 // The client is gone: not started yet: dropped, done is called with MF_OUTCOME_FAILED; running: it finishes (Lambda does not stop it).
 void mf_host_cancel(mf_host *host, mf_invocation *invocation);
-void mf_host_forget(mf_host *host, mf_str key);                   // deleted: idle instances are killed, running ones finish
+void mf_host_forget(mf_host *host, mf_str key);                   // deleted: idle instances are killed, running ones finish, idle times forgotten
 
 // Compiles a package in a sandboxed compiler process; package_fd is duplicated. `done` comes later, once: err NULL and image_fd, a memfd
 // that is sealed, open for reading only, image_bytes of the report long and closed after done; or err, and report NULL or what there is.

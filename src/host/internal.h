@@ -7,6 +7,7 @@
 #define MF_HOST_INTERNAL_H
 
 #include "host.h"
+#include "keep_alive.h"
 #include "mailbox.h"
 #include "message.h"
 #include "sandbox.h"
@@ -67,6 +68,7 @@ struct mf_function {
   uint64_t arena_bytes;
   int image_fd;                // read-only; opened when the first worker is needed, closed with the function
   uint64_t image_bytes;
+  mf_history *history;         // NULL: fixed keep-alive
   mf_worker *idle;             // used last first
   uint32_t n_idle, n_busy;     // busy: with an invocation, answered ones included
   uint32_t running, in_flight; // in run slots; running or waiting
@@ -128,12 +130,14 @@ struct mf_host {
   mf_timer refill;
   int64_t active_ns, lacking_since_ns;  // when the last run ended; 0: the pool is full
   mf_worker *idle_newest, *idle_oldest;
-  uint64_t committed_bytes, committed_limit_bytes;  // what bound workers were seen to hold; beyond it the longest idle ones go
+  uint64_t committed_bytes, committed_limit_bytes;  // what bound workers were seen to hold; beyond it idle ones go
   uint32_t n_idle, n_busy;
   // functions
   mf_function **buckets;
   uint32_t n_buckets, n_functions;
   mf_function *free_functions;
+  mf_histories histories;
+  mf_timer save_histories;
   // dispatcher
   uint32_t slots, running, running_brief, in_flight, n_queued;
   mf_worker *at_work[2 * MF_HOST_MAX_SLOTS];        // those in run slots that were rung
@@ -167,7 +171,7 @@ uint64_t mf_worker_private_bytes(const mf_worker *worker);            // now; 0:
 void mf_worker_idle(mf_host *host, mf_worker *worker);                // or killed, where it may not live on
 void mf_worker_forget_answer(mf_host *host, mf_worker *worker);       // HELD, and its answer has been read
 mf_worker *mf_worker_reuse(mf_host *host, mf_function *function);     // an idle one, NULL: none
-bool mf_pool_end_oldest(mf_host *host);                               // of all idle instances; false: there is none
+bool mf_pool_end_least_useful(mf_host *host);                         // of all idle instances; false: there is none
 void mf_pool_retire_idle(mf_host *host, mf_function *function);
 
 // function.c

@@ -19,7 +19,7 @@ const uint64_t mf_pool_class_bytes[MF_POOL_CLASSES] = {2 * MB, 8 * MB, 32 * MB, 
 // Of --pool-memory, in sixteenths; what a class cannot use goes to the smaller ones. Many small models are more likely than large ones,
 // and a large one may begin in a smaller worker (the rest of its arena is mapped when it is bound).
 static const uint32_t class_share[MF_POOL_CLASSES] = {3, 5, 4, 4};
-enum { CLASS_LARGEST = 64 };
+enum { CLASS_LARGEST = 64, CANDIDATES = 64 };  // CANDIDATES: idle instances that are compared when one has to go
 // To start a worker and to end one costs milliseconds of a processor and makes whatever runs beside it slower: it waits for a quiet moment.
 #define REFILL_QUIET_NS (5 * MF_NS_PER_MS)
 #define REFILL_EMPTY_NS (1 * MF_NS_PER_MS)     // a class with no worker left does not wait as long
@@ -158,15 +158,33 @@ static void end_instance(mf_host *host, mf_worker *worker) {
   mf_function_drop_unused(host, function);
 }
 
-bool mf_pool_end_oldest(mf_host *host) {
+// Among those that have been idle longest; of instances of the same worth the longest idle one. A function's next call takes the
+// instance that was used last, so its others are worth nothing.
+static mf_worker *least_useful(const mf_host *host) {
+  mf_worker *least = host->idle_oldest;
+  if (host->options.keep_alive_ns != MF_KEEP_ALIVE_HYBRID) return least;
+  const int64_t now = mf_now_ns();
+  double least_worth = 0;
+  uint32_t seen = 0;
+  for (mf_worker *worker = host->idle_oldest; worker && seen < CANDIDATES; worker = worker->newer, seen++) {
+    const bool is_next = worker == worker->function->idle;
+    const double worth = is_next ? mf_history_worth(host, worker->function->history, now - worker->idle_since_ns, worker->held_bytes) : 0;
+    if (seen > 0 && worth >= least_worth) continue;
+    least = worker;
+    least_worth = worth;
+  }
+  return least;
+}
+
+bool mf_pool_end_least_useful(mf_host *host) {
   if (!host->idle_oldest) return false;
-  end_instance(host, host->idle_oldest);
+  end_instance(host, least_useful(host));
   return true;
 }
 
-// Processes and descriptors are limited (by the keeper, by the system, by whoever started us): the longest idle instance gives its own.
+// Processes and descriptors are limited (by the keeper, by the system, by whoever started us): the least useful idle instance gives its own.
 static bool make_way(mf_host *host) {
-  if (!mf_pool_end_oldest(host)) return false;
+  if (!mf_pool_end_least_useful(host)) return false;
   host->n_wanted_again++;
   return true;
 }
@@ -231,7 +249,7 @@ static void on_refill(mf_timer *timer) {
   if (wait > 0) {
     refill_after(host, wait);
   } else if (host->n_alive >= host->options.max_workers) {
-    mf_pool_end_oldest(host);
+    mf_pool_end_least_useful(host);
     refill_after(host, REFILL_QUIET_NS);
   } else if (!spawn(host, (uint32_t)class, mf_pool_class_bytes[class], false, &err)) {
     mf_log(MF_LOG_WARN, "%s", err.message);
@@ -382,7 +400,7 @@ mf_worker *mf_worker_reuse(mf_host *host, mf_function *function) {
 // ---- idle ----
 
 static bool may_live_on(const mf_host *host, const mf_worker *worker) {
-  return !worker->exited && !worker->spent && !host->draining && host->options.keep_alive_ns > 0 && worker->generation == worker->function->generation;
+  return !worker->exited && !worker->spent && !host->draining && host->options.keep_alive_ns != 0 && worker->generation == worker->function->generation;
 }
 
 void mf_worker_hold(mf_host *host, mf_worker *worker, uint64_t bytes) {
@@ -392,7 +410,7 @@ void mf_worker_hold(mf_host *host, mf_worker *worker, uint64_t bytes) {
 }
 
 static void evict(mf_host *host) {
-  while (host->committed_bytes > host->committed_limit_bytes && mf_pool_end_oldest(host)) {}
+  while (host->committed_bytes > host->committed_limit_bytes && mf_pool_end_least_useful(host)) {}
 }
 
 // Its end would take the processor from those who bring its answer to the client.
@@ -401,6 +419,15 @@ static void retire(mf_host *host, mf_worker *worker) {
   worker->state = MF_WORKER_RETIRING;
   if (worker->exited || host->draining || !mf_loop_timer_set(host->loop, &worker->keep_alive, mf_now_ns() + RETIRE_NS, &err))
     mf_worker_kill(host, worker);
+}
+
+static int64_t idle_until(const mf_host *host, const mf_worker *worker) {
+  return worker->idle_since_ns + mf_history_stay_ns(host, worker->function->history);
+}
+
+static bool look_again_at(mf_host *host, mf_worker *worker, int64_t until, mf_error *err) {
+  const int64_t now = mf_now_ns(), again = mf_history_look_again_ns(host);
+  return mf_loop_timer_set(host->loop, &worker->keep_alive, until - now > again ? now + again : until, err);
 }
 
 void mf_worker_idle(mf_host *host, mf_worker *worker) {
@@ -420,9 +447,7 @@ void mf_worker_idle(mf_host *host, mf_worker *worker) {
   age_push(host, worker);
   worker->idle_since_ns = mf_now_ns();
   // A set timer is left alone: when it fires it looks whether the worker has been used since. So a busy worker costs no timer work.
-  if (worker->keep_alive.position == 0 &&
-      !mf_loop_timer_set(host->loop, &worker->keep_alive, worker->idle_since_ns + host->options.keep_alive_ns, &err))
-    mf_worker_kill(host, worker);
+  if (worker->keep_alive.position == 0 && !look_again_at(host, worker, idle_until(host, worker), &err)) mf_worker_kill(host, worker);
   else
     evict(host);
 }
@@ -432,8 +457,10 @@ static void on_keep_alive(mf_timer *timer) {
   mf_host *host = worker->host;
   mf_error err;
   if (worker->state != MF_WORKER_IDLE && worker->state != MF_WORKER_RETIRING) return;
-  const int64_t until = worker->idle_since_ns + host->options.keep_alive_ns;
-  if (worker->state == MF_WORKER_IDLE && until > mf_now_ns() && mf_loop_timer_set(host->loop, timer, until, &err)) return;
+  if (worker->state == MF_WORKER_IDLE) {
+    const int64_t until = idle_until(host, worker);
+    if (until > mf_now_ns() && look_again_at(host, worker, until, &err)) return;
+  }
   end_instance(host, worker);
 }
 

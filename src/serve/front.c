@@ -40,7 +40,10 @@ static bool compile(void *context, const mf_blob_id *package, void (*done)(void 
                     mf_error *err) {
   return mf_serve_images_compile(((front *)context)->images, package, done, data, err);
 }
-static void forget(void *context, mf_str key) { mf_host_forget(((front *)context)->host, key); }
+static void forget(void *context, mf_str key) {
+  mf_host_forget(((front *)context)->host, key);
+  mf_serve_forget_history(((front *)context)->store, key);
+}
 static void instances(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued) {
   mf_host_function_statistics(((front *)context)->host, key, idle, busy, queued);
 }
@@ -147,7 +150,8 @@ static uint32_t most_workers(void) {
 static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   const mf_host_options options = {.run_slots = o->run_slots, .pool_bytes = o->pool_bytes, .keep_alive_ns = o->keep_alive_ns,
-                                   .max_concurrency = ACCOUNT_CONCURRENCY, .max_workers = most_workers(), .isa = isa};
+                                   .max_concurrency = ACCOUNT_CONCURRENCY, .max_workers = most_workers(), .isa = isa,
+                                   .histories = mf_serve_history_keeper(f->store)};
   const mf_package_options package = {.isa = isa, .max_unzipped_bytes = o->max_package_bytes};
   return (f->host = mf_host_create(f->loop, keeper_socket, &options, err)) &&
          (f->images = mf_serve_images_create(f->store, f->host, &package, err)) &&

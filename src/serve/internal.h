@@ -14,7 +14,7 @@ typedef struct mf_serve_options {
   char data[4096];
   const char *listen;               // as given
   char host[256], port[8];          // of it; host without brackets
-  int64_t keep_alive_ns;
+  int64_t keep_alive_ns;            // or MF_KEEP_ALIVE_HYBRID
   uint32_t run_slots;
   uint64_t pool_bytes, max_package_bytes;
   const char *tls_certificate, *tls_key;  // file names
@@ -65,6 +65,10 @@ void mf_serve_release(mf_serve_invoker *invoker, mf_lambda_call *call);
 void mf_serve_cancel(mf_serve_invoker *invoker, mf_lambda_call *call);
 // What a call becomes when the host is done with it; separate for its tests.
 void mf_serve_map_outcome(const mf_invocation *invocation, uint32_t timeout_ms, mf_lambda_call *call);
+
+// ---- histories.c: functions' idle times over a restart ----
+mf_history_keeper mf_serve_history_keeper(mf_store *store);
+void mf_serve_forget_history(mf_store *store, mf_str key);
 
 // ---- front.c ----
 typedef struct mf_front_setup {

@@ -47,6 +47,12 @@ static bool set_listen(const char *name, const char *value, mf_serve_options *o)
 }
 static bool set_keep_alive(const char *name, const char *value, mf_serve_options *o) {
   double seconds;
+  char *end;
+  if (strcmp(value, "hybrid") == 0) {
+    o->keep_alive_ns = MF_KEEP_ALIVE_HYBRID;
+    return true;
+  }
+  if (strtod(value, &end), end == value) return wrong("%s takes hybrid or a number of seconds, not '%s'", name, value);
   if (!read_number(name, value, 0, 1e9, &seconds)) return false;
   o->keep_alive_ns = (int64_t)(seconds * 1e9);
   return true;
@@ -149,7 +155,7 @@ static bool check_together(const mf_serve_options *o) {
 }
 
 bool mf_serve_read_options(int argc, char **argv, mf_serve_options *o, int *status) {
-  *o = (mf_serve_options){.listen = "127.0.0.1:4566", .keep_alive_ns = 60 * MF_NS_PER_S, .pool_bytes = UINT64_C(256) * MB,
+  *o = (mf_serve_options){.listen = "127.0.0.1:4566", .keep_alive_ns = MF_KEEP_ALIVE_HYBRID, .pool_bytes = UINT64_C(256) * MB,
                           .max_package_bytes = 262144000};
   *status = USAGE;
   for (int i = 1; i < argc; i++)

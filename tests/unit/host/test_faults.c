@@ -185,7 +185,7 @@ static bool wish(test_world *world) {  // after the faults everything works, at 
 }
 
 static bool make_host(test_world *world, mf_error *err) {
-  const mf_host_options options = {.run_slots = 2, .pool_bytes = 4 << 20, .keep_alive_ns = 60 * MF_NS_PER_S, .max_concurrency = 1000,
+  const mf_host_options options = {.run_slots = 2, .pool_bytes = 4 << 20, .keep_alive_ns = MF_KEEP_ALIVE_HYBRID, .max_concurrency = 1000,
                                    .compile_limit_ns = 5 * MF_NS_PER_S, .isa = MF_ISA_GENERIC};
   world->loop = mf_loop_create(err);
   world->host = world->loop ? mf_host_create(world->loop, world->keeper_socket, &options, err) : NULL;
