@@ -148,7 +148,6 @@ def test_refusals_of_create(client):
     assert refuse(Code={"S3Bucket": "bucket", "S3Key": "key"})[2] == ("Error occurred while GetObject. S3 Error Code: NoSuchBucket. S3 Error "
                                                                       "Message: The specified bucket does not exist")
     assert "Image is not supported" in refuse(PackageType="Image", Code={"ImageUri": "x"})[2]
-    assert "Publish" in refuse(Publish=True)[2]
     assert "ZipFile" in refuse(Code={})[2]
     assert "does not exist" in refuse(Layers=["arn:aws:lambda:us-east-1:000000000000:layer:l:1"])[2]
     assert refuse(Tags={f"t{i}": "x" for i in range(51)})[2] == "Number of tags exceeds resource tag limit."

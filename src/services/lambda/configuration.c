@@ -5,6 +5,8 @@
 #include "deploy.h"
 #include "garbage.h"
 #include "package.h"
+#include "qualifier.h"
+#include "versions.h"
 
 enum { ENVIRONMENT_BYTES = 4096 };
 
@@ -172,6 +174,12 @@ bool mf_check_configuration(mf_operation_call *call, const json_t *body) {
 }
 
 // ---- what is returned ----
+static void set_version(json_t *out, const json_t *number) {
+  char text[24] = "$LATEST";
+  if (number) snprintf(text, sizeof text, "%lld", (long long)json_integer_value(number));
+  json_object_set_new(out, "Version", json_string(text));
+}
+
 json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix, const json_t *row, bool in_list) {
   static const char *const not_in_lists[] = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason",
                                              "LastUpdateStatusReasonCode"};
@@ -180,7 +188,7 @@ json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix
   snprintf(arn, sizeof arn, "arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s%s", MF_STR_ARG(region), MF_STR_ARG(name), arn_suffix);
   json_object_set_new(out, "FunctionName", json_stringn(name.data, name.len));
   json_object_set_new(out, "FunctionArn", json_string(arn));
-  json_object_set_new(out, "Version", json_string("$LATEST"));
+  set_version(out, json_object_get(row, "version"));
   json_t *image_config = json_object_get(out, "ImageConfig");
   if (image_config) {
     json_object_set_new(out, "ImageConfigResponse", json_pack("{s:O}", "ImageConfig", image_config));
@@ -190,24 +198,44 @@ json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix
   return out;
 }
 
-static const char *suffix_of(const mf_operation_call *call) { return call->qualifier.len > 0 ? ":$LATEST" : ""; }
+// The ARN ends as the caller's did: an alias's name, say, while Version is that of the version.
+static json_t *qualified_json(mf_operation_call *call, const json_t *row) {
+  const char *suffix = call->qualifier.len > 0 ? mf_str_format(call->arena, ":%.*s", MF_STR_ARG(call->qualifier)) : "";
+  return mf_configuration_json(call->region, call->name, suffix ? suffix : "", row, false);
+}
 
 void mf_handle_GetFunctionConfiguration(mf_operation_call *call) {
-  json_t *row = mf_require_row(call);
+  mf_str key;
+  json_t *row = mf_require_version(call, MF_SAYS_FUNCTION, &key);
   if (!row) return;
-  mf_respond_json(call->http, 200, mf_configuration_json(call->region, call->name, suffix_of(call), row, false));
+  mf_respond_json(call->http, 200, qualified_json(call, row));
   json_decref(row);
 }
 
-void mf_handle_GetFunction(mf_operation_call *call) {
-  json_t *row = mf_require_row(call);
-  if (!row) return;
-  json_t *out = json_object(), *tags = json_object_get(row, "tags"), *reserved = json_object_get(row, "reserved");
-  json_object_set_new(out, "Configuration", mf_configuration_json(call->region, call->name, suffix_of(call), row, false));
-  json_object_set_new(out, "Code", mf_package_location(call, json_object_get(row, "package")));
+// Tags and the reservation are the function's, whichever version is asked for.
+static bool add_functions_own(mf_operation_call *call, json_t *out) {
+  json_t *row;
+  mf_error err;
+  if (!mf_row_load(call->lambda->env.store, call->key, &row, &err)) {
+    mf_refuse_error(call->http, &err);
+    return false;
+  }
+  json_t *tags = json_object_get(row, "tags"), *reserved = json_object_get(row, "reserved");
   if (json_object_size(tags) > 0) json_object_set(out, "Tags", tags);
   if (reserved) json_object_set_new(out, "Concurrency", json_pack("{s:O}", "ReservedConcurrentExecutions", reserved));
-  mf_respond_json(call->http, 200, out);
+  json_decref(row);
+  return true;
+}
+
+void mf_handle_GetFunction(mf_operation_call *call) {
+  mf_str key;
+  json_t *row = mf_require_version(call, MF_SAYS_FUNCTION, &key);
+  if (!row) return;
+  json_t *out = json_object();
+  json_object_set_new(out, "Configuration", qualified_json(call, row));
+  json_object_set_new(out, "Code", mf_package_location(call, json_object_get(row, "package")));
+  if (add_functions_own(call, out)) mf_respond_json(call->http, 200, out);
+  else json_decref(out);
   json_decref(row);
 }
 
@@ -275,10 +303,23 @@ done:
 typedef struct deletion {
   mf_lambda *lambda;
   mf_reply *reply;
-  json_t *row;
+  json_t *row, *versions;  // versions: {number: row}
   size_t key_len;
   char key[];
 } deletion;
+
+static void forget_versions(const deletion *d) {
+  const char *number;
+  json_t *row;
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  json_object_foreach(d->versions, number, row) {
+    mf_str key = mf_str_from(mf_str_format(&arena, "%.*s:%s", (int)d->key_len, d->key, number));
+    if (key.data) d->lambda->env.forget(d->lambda->env.context, key);  // else its instances go when they have been idle long enough
+    mf_garbage_add_row(d->lambda, row);
+  }
+  mf_arena_deinit(&arena);
+}
 
 static void deleted(void *context, const mf_error *err) {
   deletion *d = context;
@@ -287,38 +328,51 @@ static void deleted(void *context, const mf_error *err) {
     mf_reply_error(d->reply, err);
   } else {
     d->lambda->env.forget(d->lambda->env.context, key);
+    forget_versions(d);
     mf_garbage_add_row(d->lambda, d->row);
     mf_garbage_sweep(d->lambda);
     mf_log_waits_wake(d->lambda, key);  // there is nothing more to wait for
     mf_reply_json(d->reply, 204, NULL);
   }
   json_decref(d->row);
+  json_decref(d->versions);
   free(d);
 }
 
-void mf_handle_DeleteFunction(mf_operation_call *call) {
+static void delete_function(mf_operation_call *call, json_t *row) {
   mf_error err;
-  if (mf_str_is(call->qualifier, "$LATEST")) {
-    mf_refuse(call->http, 400, "InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function.");
-    return;
-  }
-  mf_str qualifier = call->qualifier;
-  call->qualifier = MF_STR("");
-  json_t *row = mf_require_row(call);
-  if (!row) return;
-  if (qualifier.len > 0) {  // a version that does not exist: AWS answers as if it had (lambda.md)
-    mf_respond_json(call->http, 204, NULL);
-    json_decref(row);
+  json_t *versions;
+  if (!mf_row_versions(call->lambda->env.store, call->key, &versions, &err)) {
+    mf_refuse_error(call->http, &err);
     return;
   }
   mf_reply *reply = mf_reply_defer(call->http);
   deletion *d = reply ? malloc(sizeof *d + call->key.len) : NULL;
   if (d) {
-    *d = (deletion){.lambda = call->lambda, .reply = reply, .row = json_incref(row), .key_len = call->key.len};
+    *d = (deletion){.lambda = call->lambda, .reply = reply, .row = json_incref(row), .versions = json_incref(versions), .key_len = call->key.len};
     memcpy(d->key, call->key.data, call->key.len);
-    if (!mf_row_delete(&call->lambda->functions, call->key, deleted, d, &err)) deleted(d, &err);
+    if (!mf_row_delete(&call->lambda->functions, call->key, versions, deleted, d, &err)) deleted(d, &err);
   } else if (reply) {
     mf_reply_refuse(reply, 500, "ServiceException", "out of memory");
   }
+  json_decref(versions);
+}
+
+void mf_handle_DeleteFunction(mf_operation_call *call) {
+  if (mf_str_is(call->qualifier, "$LATEST")) {
+    mf_refuse(call->http, 400, "InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function.");
+    return;
+  }
+  if (mf_qualifier_kind_of(call->qualifier) == MF_QUALIFIER_ALIAS) {
+    mf_refuse(call->http, 400, "InvalidParameterValueException", "Deletion of aliases is not currently supported.");
+    return;
+  }
+  mf_str qualifier = call->qualifier;
+  call->qualifier = MF_STR("");  // a function that does not exist is named without it
+  json_t *row = mf_require_row(call);
+  if (!row) return;
+  call->qualifier = qualifier;
+  if (qualifier.len > 0) mf_version_delete(call);
+  else delete_function(call, row);
   json_decref(row);
 }

@@ -5,6 +5,7 @@
 #include "deploy.h"
 #include "garbage.h"
 #include "package.h"
+#include "versions.h"
 
 enum { NAME_LENGTH = 64 };
 
@@ -56,11 +57,13 @@ static void created(void *context, const mf_error *err) {
 
 void mf_create_row(mf_package_put *put, json_t *row, int status) {
   mf_error err;
-  mf_str key = mf_str_from(put->key), name = mf_lambda_name_of(key), region = {put->key, key.len - name.len - 1};
-  mf_code_change *change = mf_code_change_new(put, row, status, mf_configuration_json(region, name, "", row, false));
-  if (!change) return;
+  mf_str key = mf_str_from(put->key), name = mf_lambda_name_of(key), region = mf_lambda_region_of(key);
+  json_t *version = mf_package_publishes(put) ? mf_version_begin(row) : NULL, *answer = mf_configuration_json(region, name, "", row, false);
+  if (version) json_object_set_new(answer, "Version", json_string("1"));
+  mf_code_change *change = mf_code_change_new(put, row, status, answer);
   // A function that was made and deleted while this one's package was stored leaves nothing in the cache.
-  if (!mf_row_save(&put->lambda->functions, key, row, NULL, 0, created, change, &err)) created(change, &err);
+  if (change && !mf_save_with_version(put, row, version, created, change, &err)) created(change, &err);
+  json_decref(version);
 }
 
 static void package_stored(mf_package_put *put) {
@@ -95,7 +98,6 @@ static bool check_supported(mf_operation_call *call) {
   const char *type = json_string_value(json_object_get(call->body, "PackageType"));
   const char *problem = NULL;
   if (type && strcmp(type, "Image") == 0) problem = "PackageType Image is not supported by this version of Mayfly";
-  if (json_is_true(json_object_get(call->body, "Publish"))) problem = "Publish: versions are not supported by this version of Mayfly";
   if (problem) mf_refuse(call->http, 400, "InvalidParameterValueException", "%s", problem);
   return !problem;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "garbage.h"
+#include "versions.h"
 
 enum { DEFAULT_MEMORY = 128, MAX_MEMORY = 10240, DEFAULT_TIMEOUT = 3, REASON_BYTES = 1000 };
 #define TRY_AGAIN_NS (1 * MF_NS_PER_S)
@@ -85,11 +86,13 @@ static void saved(void *context, const mf_error *err) {
   mf_deploy_try_again(context);
 }
 
-static void save(mf_lambda *lambda, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra) {
+static void save(mf_lambda *lambda, const mf_row_change *changes, uint32_t n_changes, const mf_write *extra, uint32_t n_extra) {
   mf_error err;
-  mf_row_new_revision(row);
-  mf_touch_configuration(row);
-  if (!mf_row_save(&lambda->functions, key, row, extra, n_extra, saved, lambda, &err)) saved(lambda, &err);
+  for (uint32_t i = 0; i < n_changes; i++) {
+    mf_row_new_revision(changes[i].row);
+    mf_touch_configuration(changes[i].row);
+  }
+  if (!mf_rows_save(&lambda->functions, changes, n_changes, extra, n_extra, saved, lambda, &err)) saved(lambda, &err);
 }
 
 // ---- configuration updates ----
@@ -119,7 +122,7 @@ void mf_deploy_finish_update(mf_lambda *lambda, mf_str key) {
       roll_back_limits(row);
     }
     json_object_del(row, "rollback");
-    save(lambda, key, row, NULL, 0);
+    save(lambda, &(mf_row_change){key, row}, 1, NULL, 0);
   }
   json_decref(row);
 }
@@ -191,7 +194,28 @@ static void reject(json_t *row, const char *reason, const char *code, bool rebui
   if (!json_object_get(row, "image")) set_state_failed(row, reason, code);
 }
 
+// The version that the function's row was to become: it is what that is now, or failed with it. version->row NULL: there is none (it may
+// have been deleted meanwhile).
+static bool end_publishing(const compilation *c, json_t *row, bool ok, const char *reason, const char *code, mf_arena *arena,
+                           mf_row_change *version, mf_error *err) {
+  const uint64_t number = mf_version_publishing(row);
+  *version = (mf_row_change){0};
+  if (number == 0) return true;
+  version->key = mf_version_key(arena, (mf_str){c->key, c->key_len}, number);
+  if (!version->key.data) return mf_fail(err, MF_OutOfMemory, "no memory for the version");
+  if (!mf_row_load(c->lambda->env.store, version->key, &version->row, err)) return false;
+  json_object_del(row, "publishing");
+  if (version->row && ok) {
+    json_decref(version->row);
+    version->row = mf_version_row(row, number);
+  } else if (version->row) {
+    set_state_failed(version->row, reason, code);
+  }
+  return true;
+}
+
 static void apply(compilation *c, json_t *row, const mf_lambda_compiled *result) {
+  mf_error err;
   char reason[REASON_BYTES];
   const char *code = result->reason_code ? result->reason_code : "InvalidZipFileException";
   mf_str key = {c->key, c->key_len};
@@ -200,8 +224,17 @@ static void apply(compilation *c, json_t *row, const mf_lambda_compiled *result)
   if (!ok) reject(row, reason, result->ok ? "InvalidConfiguration" : code, c->rebuild);
   json_object_del(row, "deploy");
   json_object_del(row, "rollback");
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  mf_row_change changes[MF_ROWS_AT_ONCE] = {{key, row}};
   const mf_write description = {MF_TABLE_descriptions, key, {result->description.data, result->description.len}};
-  save(c->lambda, key, row, &description, ok && result->description.len > 0 ? 1 : 0);
+  const bool describes = ok && result->description.len > 0 && !mf_lambda_is_version(key);
+  if (end_publishing(c, row, ok, reason, code, &arena, &changes[1], &err))
+    save(c->lambda, changes, changes[1].row ? 2 : 1, &description, describes ? 1 : 0);
+  else
+    saved(c->lambda, &err);
+  json_decref(changes[1].row);
+  mf_arena_deinit(&arena);
 }
 
 // The function may have been deleted, or made anew with another package, while the compiler ran.

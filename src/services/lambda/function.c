@@ -68,6 +68,52 @@ static void evict(mf_lambda_cache *functions) {
   }
 }
 
+// ---- keys ----
+static mf_str before(mf_str text, char separator) {
+  const char *at = text.len > 0 ? memchr(text.data, separator, text.len) : NULL;
+  return at ? (mf_str){text.data, (size_t)(at - text.data)} : text;
+}
+
+static mf_str behind(mf_str text, char separator) {
+  const char *at = text.len > 0 ? memchr(text.data, separator, text.len) : NULL;
+  return at ? (mf_str){at + 1, text.len - (size_t)(at + 1 - text.data)} : MF_STR("");
+}
+
+mf_str mf_lambda_function_key(mf_str key) { return before(key, ':'); }
+mf_str mf_lambda_region_of(mf_str key) { return before(key, '/'); }
+mf_str mf_lambda_name_of(mf_str key) { return before(behind(key, '/'), ':'); }
+mf_str mf_lambda_version_of(mf_str key) { return mf_lambda_is_version(key) ? behind(key, ':') : MF_STR("$LATEST"); }
+
+uint64_t mf_lambda_version_number(mf_str text) {
+  uint64_t number = 0;
+  if (text.len == 0 || text.len > MF_VERSION_DIGITS || text.data[0] == '0') return 0;
+  for (size_t i = 0; i < text.len; i++) {
+    if (text.data[i] < '0' || text.data[i] > '9') return 0;
+    number = number * 10 + (uint64_t)(text.data[i] - '0');
+  }
+  return number;
+}
+
+// Where the row of a key stands. Versions are ordered by their numbers, which are written with all their zeros for it.
+enum { ROW_KEY_BYTES = 512 };
+typedef struct place {
+  mf_table table;
+  mf_str key;
+  char text[ROW_KEY_BYTES];
+} place;
+
+// false: the key can name no row.
+static bool find_place(mf_str key, place *p) {
+  *p = (place){.table = MF_TABLE_functions, .key = key};
+  if (!mf_lambda_is_version(key)) return true;
+  const uint64_t number = mf_lambda_version_number(mf_lambda_version_of(key));
+  const int len = snprintf(p->text, sizeof p->text, "%.*s:%0*llu", MF_STR_ARG(mf_lambda_function_key(key)), MF_VERSION_DIGITS,
+                           (unsigned long long)number);
+  p->table = MF_TABLE_versions;
+  p->key = (mf_str){p->text, (size_t)len};
+  return number > 0 && (size_t)len < sizeof p->text;
+}
+
 // ---- rows ----
 json_t *mf_row_configuration(const json_t *row) { return json_object_get(row, "configuration"); }
 
@@ -82,26 +128,56 @@ json_t *mf_blob_id_json(const mf_blob_id *id) {
   return json_string(hex);
 }
 
+static bool parse_row(mf_str key, mf_slice value, json_t **row, mf_error *err) {
+  const uint64_t failures = mf_json_failures();
+  *row = json_loadb(value.data, value.len, 0, NULL);
+  if (mf_json_failures() == failures && mf_row_configuration(*row)) return true;
+  json_decref(*row);
+  *row = NULL;
+  if (mf_json_failures() != failures) return mf_fail(err, MF_OutOfMemory, "no memory to read the configuration of %.*s", MF_STR_ARG(key));
+  return mf_fail(err, MF_Internal, "the stored configuration of %.*s cannot be read", MF_STR_ARG(key));
+}
+
 bool mf_row_load(mf_store *store, mf_str key, json_t **row, mf_error *err) {
   mf_arena arena;
   mf_slice value;
   bool found;
+  place at;
   *row = NULL;
+  if (!find_place(key, &at)) return true;
   mf_arena_init(&arena, 0);
-  bool ok = mf_store_get(store, MF_TABLE_functions, key, &arena, &value, &found, err);
-  if (ok && found) {
-    const uint64_t failures = mf_json_failures();
-    *row = json_loadb(value.data, value.len, 0, NULL);
-    if (mf_json_failures() != failures)
-      ok = mf_fail(err, MF_OutOfMemory, "no memory to read the configuration of %.*s", MF_STR_ARG(key));
-    else if (!*row || !mf_row_configuration(*row))
-      ok = mf_fail(err, MF_Internal, "the stored configuration of %.*s cannot be read", MF_STR_ARG(key));
-  }
-  if (!ok) {
-    json_decref(*row);
-    *row = NULL;
-  }
+  bool ok = mf_store_get(store, at.table, at.key, &arena, &value, &found, err) && (!found || parse_row(key, value, row, err));
   mf_arena_deinit(&arena);
+  return ok;
+}
+
+typedef struct version_list {
+  json_t *versions;
+  size_t prefix_len;
+  bool failed;
+  mf_error error;
+} version_list;
+
+static bool add_version(void *context, mf_str key, mf_slice value) {
+  version_list *list = context;
+  json_t *row;
+  list->failed = !parse_row(key, value, &row, &list->error);
+  if (list->failed) return false;
+  size_t digits = list->prefix_len;
+  while (digits < key.len && key.data[digits] == '0') digits++;
+  json_object_setn_new(list->versions, key.data + digits, key.len - digits, row);
+  return true;
+}
+
+bool mf_row_versions(mf_store *store, mf_str function_key, json_t **versions, mf_error *err) {
+  char prefix[ROW_KEY_BYTES];
+  const int len = snprintf(prefix, sizeof prefix, "%.*s:", MF_STR_ARG(function_key));
+  version_list list = {.versions = json_object(), .prefix_len = (size_t)len};
+  bool ok = mf_store_scan(store, MF_TABLE_versions, (mf_str){prefix, (size_t)len}, MF_STR(""), INT32_MAX, add_version, &list, err);
+  if (ok && list.failed) *err = list.error;
+  ok = ok && !list.failed && (!mf_json_lost() || mf_fail(err, MF_OutOfMemory, "no memory for the versions of %.*s", MF_STR_ARG(function_key)));
+  *versions = ok ? list.versions : NULL;
+  if (!ok) json_decref(list.versions);
   return ok;
 }
 
@@ -191,89 +267,143 @@ typedef struct save {
   mf_sums change;  // of the region's sums
   mf_store_done *done;
   void *context;
-  size_t key_len;
-  char key[];
+  uint32_t n_keys;
+  size_t key_lens[MF_ROWS_AT_ONCE];
+  char keys[];     // one behind the other; the first one's region is that of all
 } save;
+
+static mf_str first_key(const save *s) { return (mf_str){s->keys, s->key_lens[0]}; }
 
 static void saved(void *context, const mf_error *err) {
   save *s = context;
   mf_json_begin();
   if (err) {
-    mf_str key = {s->key, s->key_len};
-    mf_lambda_entry_drop(s->functions, key);
-    mf_regions_add(&s->functions->regions, key, mf_sums_difference((mf_sums){0}, s->change));
+    const char *key = s->keys;
+    for (uint32_t i = 0; i < s->n_keys; key += s->key_lens[i++]) mf_lambda_entry_drop(s->functions, (mf_str){key, s->key_lens[i]});
+    mf_regions_add(&s->functions->regions, first_key(s), mf_sums_difference((mf_sums){0}, s->change));
   }
   if (s->done) s->done(s->context, err);
-  else if (err) mf_log(MF_LOG_ERROR, "function %s: %s", s->key, err->message);
+  else if (err) mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(first_key(s)), err->message);
   free(s);
 }
 
-// row: as it will be; NULL: deleted.
-static save *new_save(mf_lambda_cache *functions, mf_str key, const json_t *row, mf_store_done *done, void *context, mf_error *err) {
+// What the change adds to the region's sums. Its row is NULL when it is deleted.
+static bool sum_change(mf_lambda_cache *functions, const mf_row_change *change, mf_sums *sums, mf_error *err) {
   json_t *before;
-  if (!mf_row_load(functions->store, key, &before, err)) return NULL;
-  save *s = malloc(sizeof *s + key.len + 1);
-  if (s) {
-    *s = (save){.functions = functions, .done = done, .context = context, .key_len = key.len,
-                .change = mf_sums_difference(mf_sums_of_row(row), mf_sums_of_row(before))};
-    memcpy(s->key, key.data, key.len);
-    s->key[key.len] = 0;
-  } else {
-    (void)mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(key));
-  }
+  if (!mf_row_load(functions->store, change->key, &before, err)) return false;
+  *sums = mf_sums_sum(*sums, mf_sums_difference(mf_sums_of_row(change->row), mf_sums_of_row(before)));
   json_decref(before);
+  return true;
+}
+
+static save *new_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n, mf_store_done *done, void *context, mf_error *err) {
+  size_t len = 0;
+  mf_sums sums = {0};
+  for (uint32_t i = 0; i < n; i++) {
+    if (!sum_change(functions, &changes[i], &sums, err)) return NULL;
+    len += changes[i].key.len;
+  }
+  save *s = malloc(sizeof *s + len);
+  if (!s) {
+    (void)mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(changes[0].key));
+    return NULL;
+  }
+  *s = (save){.functions = functions, .change = sums, .done = done, .context = context, .n_keys = n};
+  char *at = s->keys;
+  for (uint32_t i = 0; i < n; at += s->key_lens[i++]) {
+    s->key_lens[i] = changes[i].key.len;
+    memcpy(at, changes[i].key.data, changes[i].key.len);
+  }
   return s;
+}
+
+enum { MOST_WRITES = 6 };
+
+static bool commit_rows(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n_changes, const mf_write *extra, uint32_t n_extra,
+                        save *s, mf_error *err) {
+  mf_write writes[MOST_WRITES];
+  place places[MF_ROWS_AT_ONCE];
+  char *texts[MF_ROWS_AT_ONCE] = {0};
+  bool ok = n_changes + n_extra <= MOST_WRITES;
+  for (uint32_t i = 0; ok && i < n_changes; i++) {
+    texts[i] = mf_json_text(changes[i].row);
+    ok = texts[i] && find_place(changes[i].key, &places[i]);
+    if (ok) writes[i] = (mf_write){places[i].table, places[i].key, {texts[i], strlen(texts[i])}};
+  }
+  if (n_extra > 0 && ok) memcpy(writes + n_changes, extra, n_extra * sizeof *extra);
+  if (!ok || mf_json_lost()) ok = mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(changes[0].key));
+  ok = ok && mf_store_commit(functions->store, writes, n_changes + n_extra, saved, s, err);
+  for (uint32_t i = 0; i < n_changes; i++) free(texts[i]);
+  return ok;
+}
+
+bool mf_rows_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n_changes, const mf_write *extra, uint32_t n_extra,
+                  mf_store_done *done, void *context, mf_error *err) {
+  save *s = new_save(functions, changes, n_changes, done, context, err);
+  if (!s) return false;
+  if (!commit_rows(functions, changes, n_changes, extra, n_extra, s, err)) {
+    free(s);
+    return false;
+  }
+  for (uint32_t i = 0; i < n_changes; i++) {
+    mf_lambda_entry *f = mf_lambda_entry_peek(functions, changes[i].key);
+    if (f) read_row(functions, f, changes[i].row);
+  }
+  mf_regions_add(&functions->regions, changes[0].key, s->change);
+  return true;
 }
 
 bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra, mf_store_done *done,
                  void *context, mf_error *err) {
-  mf_write writes[4];
-  char *text = mf_json_text(row);
-  save *s = new_save(functions, key, row, done, context, err);
-  bool ok = s && ((text && n_extra < MF_COUNT(writes) && !mf_json_lost()) ||
-                  mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(key)));
-  if (ok) {
-    writes[0] = (mf_write){MF_TABLE_functions, key, {text, strlen(text)}};
-    for (uint32_t i = 0; i < n_extra; i++) writes[i + 1] = extra[i];
-    ok = mf_store_commit(functions->store, writes, n_extra + 1, saved, s, err);
-  }
-  if (ok) {
-    mf_lambda_entry *f = mf_lambda_entry_peek(functions, key);
-    if (f) read_row(functions, f, row);
-    mf_regions_add(&functions->regions, key, s->change);
-  } else {
-    free(s);
-  }
-  free(text);
-  return ok;
+  const mf_row_change change = {key, row};
+  return mf_rows_save(functions, &change, 1, extra, n_extra, done, context, err);
 }
 
+// ---- deletion ----
 static bool commit_deletion(mf_lambda_cache *functions, mf_str key, save *s, mf_error *err) {
   mf_arena arena;
   mf_write *writes, *all = NULL;
   uint32_t n;
-  const mf_write own[] = {{MF_TABLE_functions, key, {0}}, {MF_TABLE_descriptions, key, {0}}, {MF_TABLE_meters, key, {0}}};
+  place at;
   mf_arena_init(&arena, 0);
-  bool ok = mf_settings_deletions(functions->store, key, &arena, &writes, &n, err) &&
-            ((all = mf_arena_alloc(&arena, (n + MF_COUNT(own)) * sizeof *all)) ||
-             mf_fail(err, MF_OutOfMemory, "no memory to delete function %.*s", MF_STR_ARG(key)));
+  bool ok = (find_place(key, &at) || mf_fail(err, MF_Internal, "%.*s is no key", MF_STR_ARG(key))) &&
+            mf_settings_deletions(functions->store, key, &arena, &writes, &n, err);
+  const mf_write own[] = {{at.table, at.key, {0}}, {MF_TABLE_descriptions, key, {0}}, {MF_TABLE_meters, key, {0}}};
+  const uint32_t n_own = mf_lambda_is_version(key) ? 1 : MF_COUNT(own);
+  if (ok && !(all = mf_arena_alloc(&arena, (n + MF_COUNT(own)) * sizeof *all)))
+    ok = mf_fail(err, MF_OutOfMemory, "no memory to delete function %.*s", MF_STR_ARG(key));
   if (ok) {
-    memcpy(all, own, sizeof own);
-    if (n > 0) memcpy(all + MF_COUNT(own), writes, n * sizeof *writes);
-    ok = mf_store_commit(functions->store, all, n + MF_COUNT(own), saved, s, err);
+    memcpy(all, own, n_own * sizeof *own);
+    if (n > 0) memcpy(all + n_own, writes, n * sizeof *writes);
+    ok = mf_store_commit(functions->store, all, n + n_own, saved, s, err);
   }
   mf_arena_deinit(&arena);
   return ok;
 }
 
-bool mf_row_delete(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context, mf_error *err) {
-  save *s = new_save(functions, key, NULL, done, context, err);
+static void drop_versions(mf_lambda_cache *functions, mf_str function_key, const json_t *versions) {
+  const char *number;
+  json_t *row;
+  char key[ROW_KEY_BYTES];
+  json_object_foreach((json_t *)(uintptr_t)versions, number, row) {
+    const int len = snprintf(key, sizeof key, "%.*s:%s", MF_STR_ARG(function_key), number);
+    mf_lambda_entry_drop(functions, (mf_str){key, (size_t)len});
+  }
+}
+
+bool mf_row_delete(mf_lambda_cache *functions, mf_str key, const json_t *versions, mf_store_done *done, void *context, mf_error *err) {
+  const mf_row_change change = {key, NULL};
+  const char *number;
+  json_t *row;
+  save *s = new_save(functions, &change, 1, done, context, err);
   if (!s) return false;
+  json_object_foreach((json_t *)(uintptr_t)versions, number, row) s->change = mf_sums_difference(s->change, mf_sums_of_row(row));
   if (!commit_deletion(functions, key, s, err)) {
     free(s);
     return false;
   }
   mf_lambda_entry_drop(functions, key);
+  drop_versions(functions, key, versions);
   mf_regions_add(&functions->regions, key, s->change);
   return true;
 }

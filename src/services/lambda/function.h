@@ -2,7 +2,12 @@
 //
 // A row: {"configuration": members as AWS returns them (State and the like included), "tags": {}, "reserved": n, "package": hex,
 //  "image": {"blob": hex, "bytes", "arena_bytes", "memory_needed", "built": version}, "deploy": {"package", "CodeSha256", "CodeSize"} while
-//  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool}
+//  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool, "versions": the last number given to a version,
+//  "publishing": the number of the version that the update under way becomes}
+//
+// A published version's row is the same, in a table of its own, without tags and reservation and with "version": its number,
+// "latest_description": Description of $LATEST when it was published. Keys: "region/name" is a function ($LATEST), "region/name:7" its
+// version 7; the calls below take either.
 #ifndef MF_SERVICES_LAMBDA_FUNCTION_H
 #define MF_SERVICES_LAMBDA_FUNCTION_H
 
@@ -22,7 +27,7 @@ typedef struct mf_counters {
 typedef struct mf_lambda_entry {
   struct mf_lambda_entry *next_in_bucket, *newer, *older;  // older/newer: order of use
   struct mf_lambda_entry *next_dirty;
-  mf_lambda_function spec;    // spec.key: "region/name", owned
+  mf_lambda_function spec;    // spec.key: "region/name" or "region/name:7", owned
   mf_lambda_state state;
   bool has_image;             // something can run
   bool stale;                 // its image must be built again before it can run
@@ -43,10 +48,15 @@ typedef struct mf_lambda_cache {
   mf_regions regions;
 } mf_lambda_cache;
 
-static inline mf_str mf_lambda_name_of(mf_str key) {  // "region/name" -> name
-  const char *slash = key.len > 0 ? memchr(key.data, '/', key.len) : NULL;
-  return slash ? (mf_str){slash + 1, key.len - (size_t)(slash + 1 - key.data)} : key;
-}
+// The parts of a key, each within it: "region/name", "region", "name", and "7" or "$LATEST".
+mf_str mf_lambda_function_key(mf_str key);
+mf_str mf_lambda_region_of(mf_str key);
+mf_str mf_lambda_name_of(mf_str key);
+mf_str mf_lambda_version_of(mf_str key);
+static inline bool mf_lambda_is_version(mf_str key) { return mf_lambda_function_key(key).len < key.len; }
+enum { MF_VERSION_DIGITS = 10 };
+// A number as AWS writes it, without leading zeros; 0: it is none, or has more than MF_VERSION_DIGITS digits.
+uint64_t mf_lambda_version_number(mf_str text);
 
 // The function, from the cache or the store. *function NULL: there is none.
 bool mf_lambda_entry_find(mf_lambda_cache *functions, mf_str key, mf_lambda_entry **function, mf_error *err) MF_MUST_CHECK;
@@ -64,7 +74,19 @@ bool mf_row_load(mf_store *store, mf_str key, json_t **row, mf_error *err) MF_MU
 // extra: further writes of the same commit.
 bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra, mf_store_done *done,
                  void *context, mf_error *err) MF_MUST_CHECK;
-bool mf_row_delete(mf_lambda_cache *functions, mf_str key, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
+// Two rows of one function in one commit: its own and that of one of its versions, say.
+typedef struct mf_row_change {
+  mf_str key;
+  json_t *row;
+} mf_row_change;
+enum { MF_ROWS_AT_ONCE = 2 };
+bool mf_rows_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n_changes, const mf_write *extra, uint32_t n_extra,
+                  mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
+// With all that belongs to it: settings and, of a function, versions (from mf_row_versions; NULL when the key is a version's).
+bool mf_row_delete(mf_lambda_cache *functions, mf_str key, const json_t *versions, mf_store_done *done, void *context,
+                   mf_error *err) MF_MUST_CHECK;
+// {number: row} of all versions of a function, a new reference.
+bool mf_row_versions(mf_store *store, mf_str function_key, json_t **versions, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_entry_drop(mf_lambda_cache *functions, mf_str key);  // the next use reads the store again
 json_t *mf_row_configuration(const json_t *row);             // borrowed
 void mf_row_new_revision(json_t *row);                       // for the host: instances of the old one retire

@@ -57,7 +57,8 @@ void mf_garbage_sweep(mf_lambda *lambda) {
   if (lambda->n_garbage == 0 || lambda->storing > 0 || lambda->compiling > 0 || lambda->functions.leaving > 0) return;
   if (began < lambda->sweep_after_ns) return;
   qsort(lambda->garbage, lambda->n_garbage, sizeof *lambda->garbage, compare);
-  if (!mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), INT32_MAX, mark_named, lambda, &err)) {
+  if (!mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), INT32_MAX, mark_named, lambda, &err) ||
+      !mf_store_scan(lambda->env.store, MF_TABLE_versions, MF_STR(""), MF_STR(""), INT32_MAX, mark_named, lambda, &err)) {
     mf_log(MF_LOG_ERROR, "%s", err.message);
     return;
   }

@@ -20,8 +20,9 @@ typedef struct mf_operation_call {
   mf_arena *arena;
   mf_str region;
   mf_str name_text;         // FunctionName, or the ARN of a tagged resource, as sent, decoded
+  mf_str label;             // what else stands in the path (an alias's Name, a StatementId), decoded; "" if nothing
   mf_str name;              // the bare name
-  mf_str qualifier;         // "" if none
+  mf_str qualifier;         // "" if none; of FunctionName or of the query
   mf_str key;               // "region/name"
   json_t *body;             // the request's JSON and lists of its query, NULL when it has neither; borrowed by the handler
   struct mf_upload *upload; // Create/UpdateFunctionCode: where the package is in the body
@@ -59,7 +60,10 @@ struct mf_lambda {
 };
 
 // operations.c
-const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_str *name);  // name: name_text as in the path
+typedef struct mf_path_labels {
+  mf_str name, other;  // name_text and label as in the path
+} mf_path_labels;
+const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_path_labels *labels);
 void mf_operation_handle(mf_http_request *http, const mf_principal *principal, void *context);
 void mf_operation_too_large(mf_http_request *http, void *context);
 
@@ -68,7 +72,7 @@ void mf_not_found(mf_operation_call *call, mf_str qualifier);  // 404 "Function 
 char *mf_function_arn(mf_arena *arena, mf_str region, mf_str name, const char *suffix);  // suffix "" or ":$LATEST"
 // Makes the call one about this function. false: an answer was sent, since it is no function of this account and region.
 bool mf_take_name(mf_operation_call *call, const mf_lambda_name *name);
-// The row of the call's function; NULL: an answer was sent.
+// The row of the call's function, for what knows no versions; NULL: an answer was sent. With a qualifier see qualifier.h.
 json_t *mf_require_row(mf_operation_call *call);
 // false: an answer was sent, because the function is Pending or an update is under way.
 bool mf_require_idle(mf_operation_call *call, const json_t *row);
@@ -100,6 +104,8 @@ void mf_handle_GetFunctionConcurrency(mf_operation_call *call);
 void mf_handle_DeleteFunctionConcurrency(mf_operation_call *call);
 void mf_handle_GetFunctionCodeSigningConfig(mf_operation_call *call);
 void mf_handle_GetAccountSettings(mf_operation_call *call);
+void mf_handle_PublishVersion(mf_operation_call *call);
+void mf_handle_ListVersionsByFunction(mf_operation_call *call);
 void mf_handle_TagResource(mf_operation_call *call);
 void mf_handle_UntagResource(mf_operation_call *call);
 void mf_handle_ListTags(mf_operation_call *call);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "deploy.h"
-#include "internal.h"
+#include "qualifier.h"
 #include "report.h"
 
 enum { NAME_LENGTH = 64, KEY_BYTES = 256, LOG_RESULT_BYTES = 4 * ((MF_REPORT_BYTES + 2) / 3) + 4 };
@@ -13,7 +13,7 @@ enum { NAME_LENGTH = 64, KEY_BYTES = 256, LOG_RESULT_BYTES = 4 * ((MF_REPORT_BYT
 typedef struct mf_invoking {
   mf_lambda_call call;
   mf_lambda *lambda;
-  mf_lambda_entry *function;
+  mf_lambda_entry *function, *version;  // whose counters and log, and what runs; the same without a published version
   mf_http_request *http;   // NULL: the client is gone or has been answered
   bool wants_log, done;
   struct mf_invoking *next_free;
@@ -57,7 +57,7 @@ static void answer(mf_invoking *i, mf_str log) {
   mf_header headers[8];
   uint32_t n = 0;
   headers[n++] = (mf_header){"Content-Type", MF_STR("application/json")};
-  headers[n++] = (mf_header){"X-Amz-Executed-Version", MF_STR("$LATEST")};
+  headers[n++] = (mf_header){"X-Amz-Executed-Version", mf_lambda_version_of(i->version->spec.key)};
   headers[n++] = (mf_header){"X-Amzn-Trace-Id", {trace, trace_id(i, trace)}};
   headers[n++] = (mf_header){"X-Amzn-Remapped-Content-Length", MF_STR("0")};
   headers[n++] = nanoseconds("x-mayfly-plan-ns", i->call.plan_ns, plan);
@@ -80,12 +80,24 @@ static void finish(mf_invoking *i) {
   char log[MF_REPORT_BYTES];
   mf_lambda_entry *function = i->function;
   if (i->call.status && strcmp(i->call.status, "timeout") == 0)
-    i->call.duration_ns = (int64_t)function->spec.timeout_ms * MF_NS_PER_MS;  // exactly, as Lambda says it
-  mf_str text = {log, mf_report_format(&i->call, function->spec.memory_mb, log)};
+    i->call.duration_ns = (int64_t)i->version->spec.timeout_ms * MF_NS_PER_MS;  // exactly, as Lambda says it
+  mf_str text = {log, mf_report_format(&i->call, mf_lambda_version_of(i->version->spec.key), i->version->spec.memory_mb, log)};
   mf_store_log(i->lambda->env.store, function->spec.key, text);
   count(i);
   if (i->http) answer(i, text);
   if (function->waiters > 0) mf_log_waits_wake(i->lambda, function->spec.key);
+}
+
+// What runs and whose call it is stay in the cache until the answer.
+static void pin(mf_invoking *i) {
+  i->function->in_flight++;
+  if (i->version != i->function) i->version->in_flight++;
+}
+
+static void unpin(mf_invoking *i) {
+  mf_lambda_cache *functions = &i->lambda->functions;
+  if (i->version != i->function) mf_lambda_entry_answered(functions, i->version);
+  mf_lambda_entry_answered(functions, i->function);
 }
 
 static void done(mf_lambda_call *call) {
@@ -98,13 +110,13 @@ static void done(mf_lambda_call *call) {
     mf_lambda_entry_touch_counters(&lambda->functions, function);
     if (i->http) mf_refuse_throttled(i->http, call->throttle_reason);
   } else if (call->failed) {
-    if (call->image_lost && !function->stale && !function->deleted) mf_deploy_rebuild(lambda, function);
+    if (call->image_lost && !i->version->stale && !i->version->deleted) mf_deploy_rebuild(lambda, i->version);
     if (i->http) mf_refuse(i->http, call->unavailable ? 503 : 500, "ServiceException", "%s", call->message);
   } else {
     finish(i);
   }
   lambda->env.release(lambda->env.context, call);
-  mf_lambda_entry_answered(&lambda->functions, function);
+  unpin(i);
   if (!i->http) give_back(i);  // else when its request ends
 }
 
@@ -130,14 +142,14 @@ static bool is_runnable(mf_http_request *http, const mf_lambda_entry *function) 
   return false;
 }
 
-static void start(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *function, bool wants_log) {
+static void start(mf_lambda *lambda, mf_http_request *http, const mf_resolved *what, bool wants_log) {
   uint64_t len;
   mf_invoking *i = take(lambda);
   if (!i) {
     mf_refuse_no_memory(http);
     return;
   }
-  *i = (mf_invoking){.lambda = lambda, .function = function, .http = http, .wants_log = wants_log};
+  *i = (mf_invoking){.lambda = lambda, .function = what->function, .version = what->version, .http = http, .wants_log = wants_log};
   i->call.payload = mf_request_body(http, &i->call.payload_fd, &len);
   if (i->call.payload_fd >= 0) i->call.payload.len = (size_t)len;
   i->call.done = done;
@@ -145,8 +157,8 @@ static void start(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *fun
   memcpy(i->call.request_id, mf_request_id(http), MF_UUID_TEXT + 1);
   mf_request_set_data(http, i);
   mf_request_on_end(http, request_ended);
-  function->in_flight++;
-  lambda->env.invoke(lambda->env.context, &function->spec, &i->call);
+  pin(i);
+  lambda->env.invoke(lambda->env.context, &what->version->spec, &i->call);
 }
 
 // One of the values of an enumeration in a header; 0: absent, -1: none of them (an answer was sent).
@@ -161,29 +173,28 @@ static int choice(mf_http_request *http, const char *header, const char *member,
   return -1;
 }
 
-static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str region, mf_str name, mf_str key) {
+static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str qualifier) {
   static const char *const types[] = {"RequestResponse", "DryRun", "Event"}, *const log_types[] = {"None", "Tail"};
   mf_error err;
-  mf_lambda_entry *function;
+  mf_resolved what;
   int type = choice(http, "x-amz-invocation-type", "invocationType", types, 3, "Event, RequestResponse, DryRun");
   int log_type = type < 0 ? -1 : choice(http, "x-amz-log-type", "logType", log_types, 2, "None, Tail");
   if (type < 0 || log_type < 0) return;
-  if (!mf_lambda_entry_find(&lambda->functions, key, &function, &err))
+  if (!mf_resolve(lambda, key, qualifier, &what, &err))
     mf_refuse_error(http, &err);
-  else if (!function)
-    mf_refuse(http, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s:$LATEST",
-              MF_STR_ARG(region), MF_STR_ARG(name));
+  else if (!what.version)
+    mf_refuse(http, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s:%.*s",
+              MF_STR_ARG(mf_lambda_region_of(key)), MF_STR_ARG(mf_lambda_name_of(key)), MF_STR_ARG(qualifier.len > 0 ? qualifier : MF_STR("$LATEST")));
   else if (type == 2)
     mf_refuse(http, 501, "NotImplementedException", "InvocationType Event is not supported by this version of Mayfly");
-  else if (is_runnable(http, function)) {
+  else if (is_runnable(http, what.version)) {
     if (type == 1) mf_respond(http, 204, NULL, 0, (mf_slice){0}, NULL, NULL);
-    else start(lambda, http, function, log_type == 1);
+    else start(lambda, http, &what, log_type == 1);
   }
 }
 
 void mf_handle_Invoke(mf_operation_call *call) {
-  if (call->qualifier.len > 0 && !mf_str_is(call->qualifier, "$LATEST")) mf_not_found(call, call->qualifier);
-  else invoke(call->lambda, call->http, call->region, call->name, call->key);
+  invoke(call->lambda, call->http, call->key, call->qualifier);
 }
 
 // The name in "/2015-03-31/functions/NAME/invocations" when nothing about it needs looking into; "" otherwise.
@@ -210,7 +221,7 @@ void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void
   memcpy(key, principal->region.data, len);
   key[len++] = '/';
   memcpy(key + len, name.data, name.len);
-  invoke(context->lambda, http, principal->region, name, (mf_str){key, len + name.len});
+  invoke(context->lambda, http, (mf_str){key, len + name.len}, MF_STR(""));
 }
 
 void mf_invoke_too_large(mf_http_request *http, void *data) {

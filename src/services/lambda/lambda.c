@@ -75,9 +75,9 @@ static uint64_t body_limit(const mf_lambda *lambda, const mf_operation *operatio
 }
 
 bool mf_lambda_route(mf_lambda *lambda, mf_http_request *http, mf_route_result *result) {
-  mf_str name;
+  mf_path_labels labels;
   if (mf_str_starts(mf_request_target(http), MF_STR("/_mayfly/"))) return mf_own_route(lambda, http, result);
-  const mf_operation *operation = mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &name);
+  const mf_operation *operation = mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &labels);
   if (!operation) {
     *result = (mf_route_result){.handle = unknown_operation, .context = lambda, .max_body_bytes = MF_JSON_LIMIT};
     return true;
@@ -102,6 +102,7 @@ typedef struct resumption {
   mf_lambda *lambda;
   unfinished *first;
   bool first_time, out_of_memory;  // first_time: the sums of regions are counted too
+  bool versions;                   // it is the table of versions that is looked at
 } resumption;
 
 static bool text_is(const json_t *object, const char *member, const char *value) {
@@ -116,6 +117,15 @@ static bool image_is_there(mf_lambda *lambda, const json_t *image) {
   return mf_blob_id_parse(json_object_get(image, "blob"), &id) && mf_store_blob_open(lambda->env.store, &id, &fd, &err);
 }
 
+// The key of a version as its row has it ("region/name:0000000007") becomes that of the calls ("region/name:7"); the new length.
+static size_t without_zeros(char *key, size_t len) {
+  const size_t at = len - MF_VERSION_DIGITS;
+  size_t zeros = 0;
+  while (key[at + zeros] == '0') zeros++;
+  memmove(key + at, key + at + zeros, len - at - zeros);
+  return len - zeros;
+}
+
 static bool look_at_row(void *context, mf_str key, mf_slice value) {
   resumption *r = context;
   const uint64_t failures = mf_json_failures();
@@ -127,7 +137,8 @@ static bool look_at_row(void *context, mf_str key, mf_slice value) {
   bool stale = image && (!text_is(image, "built", r->lambda->env.built) || !image_is_there(r->lambda, image));
   bool compile = pending || (in_progress && json_object_get(row, "deploy"));
   json_decref(row);
-  if (!pending && !in_progress && !stale) return true;
+  // A version that is Pending is ended by the compilation that its function waits for.
+  if (r->versions ? pending || !stale : !pending && !in_progress && !stale) return true;
   unfinished *u = malloc(sizeof *u + key.len);
   if (!u) {
     r->out_of_memory = true;
@@ -135,6 +146,7 @@ static bool look_at_row(void *context, mf_str key, mf_slice value) {
   }
   *u = (unfinished){.next = r->first, .compile = compile, .rebuild = stale && !compile, .key_len = key.len};
   memcpy(u->key, key.data, key.len);
+  if (r->versions) u->key_len = without_zeros(u->key, key.len);
   r->first = u;
   return true;
 }
@@ -155,6 +167,8 @@ static void go_on(mf_lambda *lambda, const unfinished *u) {
 static bool go_on_with_all(mf_lambda *lambda, bool first_time, mf_error *err) {
   resumption r = {.lambda = lambda, .first_time = first_time};
   bool ok = mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), SCAN_ALL, look_at_row, &r, err);
+  r.versions = true;
+  ok = ok && mf_store_scan(lambda->env.store, MF_TABLE_versions, MF_STR(""), MF_STR(""), SCAN_ALL, look_at_row, &r, err);
   if (ok && r.out_of_memory) ok = mf_fail(err, MF_OutOfMemory, "no memory for the functions that are to be compiled");
   while (r.first) {
     unfinished *u = r.first;
@@ -187,5 +201,6 @@ static bool visit_row(void *context, mf_str key, mf_slice value) {
 
 bool mf_lambda_blobs(mf_lambda *lambda, void (*each)(void *context, const mf_blob_id *id), void *context, mf_error *err) {
   blob_visit visit = {each, context};
-  return mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), SCAN_ALL, visit_row, &visit, err);
+  return mf_store_scan(lambda->env.store, MF_TABLE_functions, MF_STR(""), MF_STR(""), SCAN_ALL, visit_row, &visit, err) &&
+         mf_store_scan(lambda->env.store, MF_TABLE_versions, MF_STR(""), MF_STR(""), SCAN_ALL, visit_row, &visit, err);
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "qualifier.h"
 #include "upload.h"
 
 const mf_operation mf_operations[] = {
@@ -34,7 +35,7 @@ static bool split_path(const mf_operation *operation, mf_str query, mf_str *path
   return query.len > 0 && memmem(query.data, query.len, wanted + 1, strlen(wanted + 1)) != NULL;
 }
 
-static bool matches(const mf_operation *operation, mf_str method, mf_str target, mf_str query, mf_str *name) {
+static bool matches(const mf_operation *operation, mf_str method, mf_str target, mf_str query, mf_path_labels *labels) {
   mf_str pattern;
   if (!mf_str_is(method, operation->method) || !split_path(operation, query, &pattern)) return false;
   if (mf_str_ends(target, MF_STR("/"))) target.len--;  // botocore ends some paths with a slash, the JavaScript SDK none
@@ -44,15 +45,17 @@ static bool matches(const mf_operation *operation, mf_str method, mf_str target,
     mf_str have = next_part(&target, '/');
     bool is_label = mf_str_starts(want, MF_STR("{"));
     if (is_label ? have.len == 0 : !mf_str_equal(want, have)) return false;
-    if (mf_str_is(want, "{FunctionName}") || mf_str_is(want, "{ARN}")) *name = have;
+    if (mf_str_is(want, "{FunctionName}") || mf_str_is(want, "{ARN}")) labels->name = have;
+    else if (is_label) labels->other = have;
   }
   return target.len == 0;
 }
 
-const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_str *name) {
-  *name = MF_STR("");
-  for (uint32_t i = 0; i < mf_n_operations; i++)
-    if (matches(&mf_operations[i], method, target, query, name)) return &mf_operations[i];
+const mf_operation *mf_operation_match(mf_str method, mf_str target, mf_str query, mf_path_labels *labels) {
+  for (uint32_t i = 0; i < mf_n_operations; i++) {
+    *labels = (mf_path_labels){MF_STR(""), MF_STR("")};
+    if (matches(&mf_operations[i], method, target, query, labels)) return &mf_operations[i];
+  }
   return NULL;
 }
 
@@ -72,7 +75,10 @@ json_t *mf_require_row(mf_operation_call *call) {
   if (!mf_row_load(call->lambda->env.store, call->key, &row, &err)) mf_refuse_error(call->http, &err);
   else if (!row) mf_not_found(call, call->qualifier);
   else if (call->qualifier.len == 0 || mf_str_is(call->qualifier, "$LATEST")) return row;
-  else mf_not_found(call, call->qualifier);
+  else if (mf_require_qualifier(call, MF_SAYS_FUNCTION))
+    mf_refuse(call->http, 400, "InvalidParameterValueException",
+              "%s is for $LATEST only: versions cannot be changed. Please specify a function name or an unqualified function ARN.",
+              call->operation->name);
   json_decref(row);
   return NULL;
 }
@@ -129,6 +135,11 @@ static void take_list(mf_operation_call *call, const mf_field *field, mf_violati
   json_object_set_new(call->body, field->name, list);
 }
 
+static mf_str path_label(const mf_operation_call *call, const mf_field *field) {
+  const bool is_name = strcmp(field->name, "FunctionName") == 0 || strcmp(sent_name(field), "ARN") == 0;
+  return is_name ? call->name_text : call->label;
+}
+
 // Values in path and query, in AWS's order of the errors: qualifier before name.
 static void check_parameters(mf_operation_call *call, mf_violations *violations) {
   const mf_shape *shape = call->operation->input;
@@ -138,7 +149,7 @@ static void check_parameters(mf_operation_call *call, mf_violations *violations)
     mf_str value = MF_STR("");
     if (field->flags & MF_IN_QUERY && field->kind == MF_LIST) take_list(call, field, violations);
     else if (field->flags & MF_IN_QUERY) value = mf_request_parameter(call->http, sent_name(field), &found);
-    else if (field->flags & MF_IN_PATH) value = call->name_text, found = true;
+    else if (field->flags & MF_IN_PATH) value = path_label(call, field), found = true;
     if (found) mf_validate_text(field, value.data ? value : MF_STR(""), violations);
     if (found && strcmp(field->name, "Qualifier") == 0) call->qualifier = value;
   }
@@ -249,18 +260,18 @@ static void refuse_unsupported(mf_http_request *http, const mf_operation *operat
 
 void mf_operation_handle(mf_http_request *http, const mf_principal *principal, void *data) {
   const mf_operation_context *context = data;
-  mf_str name;
-  mf_operation_call call = {.lambda = context->lambda, .operation = context->operation, .http = http,
-                            .arena = mf_request_arena(http), .qualifier = MF_STR(""), .name_text = MF_STR("")};
+  mf_path_labels labels;
+  mf_operation_call call = {.lambda = context->lambda, .operation = context->operation, .http = http, .arena = mf_request_arena(http),
+                            .qualifier = MF_STR(""), .name_text = MF_STR(""), .label = MF_STR("")};
   if (!context->operation->handle) {
     refuse_unsupported(http, context->operation);
     return;
   }
   mf_json_begin();
   call.region = mf_str_copy(call.arena, principal->region);
-  mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &name);
-  if (!mf_lambda_decode(call.arena, name, &call.name_text)) {
-    if (!call.name_text.data) mf_refuse_no_memory(http);
+  mf_operation_match(mf_request_method(http), mf_request_target(http), mf_request_query(http), &labels);
+  if (!mf_lambda_decode(call.arena, labels.name, &call.name_text) || !mf_lambda_decode(call.arena, labels.other, &call.label)) {
+    if (!call.name_text.data || !call.label.data) mf_refuse_no_memory(http);
     else mf_refuse(http, 400, "ValidationException", "1 validation error detected: the name in the path is not well encoded");
     return;
   }

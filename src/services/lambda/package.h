@@ -42,6 +42,9 @@ void mf_create_row(mf_package_put *put, json_t *row, int status);  // takes both
 void mf_update_row(mf_package_put *put, json_t *row);              // takes both
 json_t *mf_new_row(const json_t *body, const mf_blob_id *package, uint64_t bytes, mf_str name);
 void mf_set_code(json_t *row, const mf_blob_id *package, uint64_t bytes);
+bool mf_package_publishes(const mf_package_put *put);              // the request says Publish
+// The function's row, and in the same commit that of the version that it becomes, which may be NULL.
+bool mf_save_with_version(mf_package_put *put, json_t *row, json_t *version, mf_store_done *done, void *context, mf_error *err);
 bool mf_is_busy(const json_t *row);
 void mf_refuse_busy(mf_package_put *put);
 

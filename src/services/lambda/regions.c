@@ -17,7 +17,7 @@ static bool has_room(const mf_regions *regions, mf_str name) {
 
 mf_sums mf_sums_of_row(const json_t *row) {
   if (!row) return (mf_sums){0};
-  return (mf_sums){.functions = 1, .code_bytes = json_integer_value(json_object_get(mf_row_configuration(row), "CodeSize")),
+  return (mf_sums){.functions = !json_object_get(row, "version"), .code_bytes = json_integer_value(json_object_get(mf_row_configuration(row), "CodeSize")),
                    .reserved = json_integer_value(json_object_get(row, "reserved"))};
 }
 
@@ -25,17 +25,19 @@ mf_sums mf_sums_difference(mf_sums after, mf_sums before) {
   return (mf_sums){after.functions - before.functions, after.code_bytes - before.code_bytes, after.reserved - before.reserved};
 }
 
+mf_sums mf_sums_sum(mf_sums a, mf_sums b) {
+  return (mf_sums){a.functions + b.functions, a.code_bytes + b.code_bytes, a.reserved + b.reserved};
+}
+
 void mf_regions_add(mf_regions *regions, mf_str key, mf_sums sums) {
-  mf_str name = {key.data, key.len - mf_lambda_name_of(key).len - 1};
+  mf_str name = mf_lambda_region_of(key);
   struct mf_region *region = find(regions, name);
   if (!region) {
     if (!has_room(regions, name)) return;
     region = &regions->all[regions->count++];
     snprintf(region->name, sizeof region->name, "%.*s", MF_STR_ARG(name));
   }
-  region->sums.functions += sums.functions;
-  region->sums.code_bytes += sums.code_bytes;
-  region->sums.reserved += sums.reserved;
+  region->sums = mf_sums_sum(region->sums, sums);
 }
 
 bool mf_regions_sums(const mf_regions *regions, mf_str name, mf_sums *sums) {

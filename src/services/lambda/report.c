@@ -35,9 +35,9 @@ static int last_fields(const mf_lambda_call *call, char *out, size_t capacity) {
   return n + snprintf(out + n, capacity - (size_t)n, "\n");
 }
 
-size_t mf_report_format(const mf_lambda_call *call, uint32_t memory_mb, char out[MF_REPORT_BYTES]) {
+size_t mf_report_format(const mf_lambda_call *call, mf_str version, uint32_t memory_mb, char out[MF_REPORT_BYTES]) {
   const uint64_t used_mb = (call->max_memory_bytes + (1 << 20) - 1) >> 20;
-  int n = snprintf(out, MF_REPORT_BYTES, "START RequestId: %s Version: $LATEST\n", call->request_id);
+  int n = snprintf(out, MF_REPORT_BYTES, "START RequestId: %s Version: %.*s\n", call->request_id, MF_STR_ARG(version));
   n += middle(call, out + n, SHOWN_ERROR_BYTES + 500);
   n += snprintf(out + n, MF_REPORT_BYTES - (size_t)n,
                 "END RequestId: %s\nREPORT RequestId: %s\tDuration: %" MILLISECONDS " ms\tBilled Duration: %" PRId64

@@ -8,5 +8,5 @@ enum { MF_REPORT_BYTES = 4096 };
 
 int64_t mf_report_billed_ms(const mf_lambda_call *call);
 // At most MF_REPORT_BYTES; returns the length.
-size_t mf_report_format(const mf_lambda_call *call, uint32_t memory_mb, char out[MF_REPORT_BYTES]);
+size_t mf_report_format(const mf_lambda_call *call, mf_str version, uint32_t memory_mb, char out[MF_REPORT_BYTES]);
 #endif

@@ -97,23 +97,23 @@ static bool add_item(void *context, mf_str key, mf_slice text) {
   return true;
 }
 
-static bool read_marker(mf_operation_call *call, mf_str prefix, mf_str *after) {
+mf_str mf_list_marker(mf_operation_call *call) {
   bool found;
-  *after = MF_STR("");
   mf_str marker = mf_request_parameter(call->http, "Marker", &found);
-  if (!found || marker.len == 0) return true;
+  if (!found || marker.len == 0) return MF_STR("");
   size_t len = 0;
   char *key = mf_arena_alloc(call->arena, marker.len + 1);
-  if (!key || !mf_base64_decode(marker, (uint8_t *)key, &len)) {
-    mf_refuse(call->http, 400, "InvalidParameterValueException", "The marker is none of ours: %.*s",
-              MF_STR_ARG(marker));
-    return false;
+  if (!key) {
+    mf_refuse_no_memory(call->http);
+    return (mf_str){0};
   }
-  *after = mf_str_from(mf_str_format(call->arena, "%.*s%.*s", MF_STR_ARG(prefix), (int)len, key));
-  return true;
+  if (mf_base64_decode(marker, (uint8_t *)key, &len)) return (mf_str){key, len};
+  mf_refuse(call->http, 400, "InvalidParameterValueException", "The marker is none of ours: %.*s",
+            MF_STR_ARG(marker));
+  return (mf_str){0};
 }
 
-static uint32_t read_limit(mf_operation_call *call) {
+uint32_t mf_list_limit(mf_operation_call *call) {
   bool found;
   mf_str text = mf_request_parameter(call->http, "MaxItems", &found);
   const char *copy = found ? mf_str_format(call->arena, "%.*s", MF_STR_ARG(text)) : NULL;
@@ -121,29 +121,47 @@ static uint32_t read_limit(mf_operation_call *call) {
   return items < PAGE ? (uint32_t)items : PAGE;
 }
 
-void mf_answer_list(mf_operation_call *call, mf_table table, mf_str prefix, const char *member,
-                    mf_list_item *item) {
-  mf_error err;
-  mf_str after;
-  if (!read_marker(call, prefix, &after)) return;
-  page p = {.call = call,
-            .item = item,
-            .items = json_array(),
-            .limit = read_limit(call),
-            .prefix_len = prefix.len};
-  bool ok = mf_store_scan(call->lambda->env.store, table, prefix, after, ALL, add_item, &p, &err);
-  if (!ok || p.failed) {
-    json_decref(p.items);
-    mf_refuse_error(call->http, ok ? &p.error : &err);
-    return;
-  }
-  json_t *out = json_pack("{s:o}", member, p.items);
-  if (p.more) {
+void mf_list_answer(mf_operation_call *call, const char *member, json_t *items, mf_str next) {
+  json_t *out = json_pack("{s:o}", member, items);
+  if (next.len > 0) {
     char marker[1024];
-    mf_base64_encode((mf_slice){p.last, p.last_len}, marker);
+    mf_base64_encode((mf_slice){next.data, next.len}, marker);
     json_object_set_new(out, "NextMarker", json_string(marker));
   }
   mf_respond_json(call->http, 200, out);
+}
+
+void mf_answer_list_after(mf_operation_call *call, mf_table table, mf_str prefix,
+                          const char *member, json_t *first, mf_list_item *item) {
+  mf_error err;
+  mf_str marker = mf_list_marker(call), after = MF_STR("");
+  page p = {.call = call, .item = item, .limit = mf_list_limit(call), .prefix_len = prefix.len};
+  if (marker.len > 0)
+    after = mf_str_from(mf_str_format(call->arena, "%.*s%.*s", MF_STR_ARG(prefix), MF_STR_ARG(marker)));
+  if (!marker.data || !after.data) {
+    if (marker.data) mf_refuse_no_memory(call->http);
+    json_decref(first);
+    return;
+  }
+  p.items = json_array();
+  if (first && marker.len == 0) {
+    json_array_append(p.items, first);
+    p.last_len = strlen("$LATEST");
+    memcpy(p.last, "$LATEST", p.last_len);
+  }
+  json_decref(first);
+  bool ok = mf_store_scan(call->lambda->env.store, table, prefix, after, ALL, add_item, &p, &err);
+  if (ok && !p.failed) {
+    mf_list_answer(call, member, p.items, p.more ? (mf_str){p.last, p.last_len} : MF_STR(""));
+    return;
+  }
+  json_decref(p.items);
+  mf_refuse_error(call->http, ok ? &p.error : &err);
+}
+
+void mf_answer_list(mf_operation_call *call, mf_table table, mf_str prefix, const char *member,
+                    mf_list_item *item) {
+  mf_answer_list_after(call, table, prefix, member, NULL, item);
 }
 
 // ---- deletion ----
@@ -154,6 +172,7 @@ typedef struct deletion {
 typedef struct deletions {
   mf_arena *arena;
   mf_table table;
+  mf_str only;  // "": all with the prefix
   deletion *first;
   uint32_t count;
   bool out_of_memory;
@@ -162,6 +181,7 @@ typedef struct deletions {
 static bool add_deletion(void *context, mf_str key, mf_slice value) {
   (void)value;
   deletions *all = context;
+  if (all->only.len > 0 && !mf_str_equal(all->only, key)) return false;  // it would have come first
   deletion *d = MF_NEW(all->arena, deletion);
   mf_str copy = d ? mf_str_copy(all->arena, key) : (mf_str){0};
   all->out_of_memory = !copy.data;
@@ -174,8 +194,8 @@ static bool add_deletion(void *context, mf_str key, mf_slice value) {
 
 bool mf_settings_deletions(mf_store *store, mf_str key, mf_arena *arena, mf_write **writes,
                            uint32_t *n_writes, mf_error *err) {
-  deletions all = {.arena = arena};
-  mf_str prefix = mf_str_from(mf_str_format(arena, "%.*s:", MF_STR_ARG(key)));
+  deletions all = {.arena = arena, .only = mf_lambda_is_version(key) ? key : MF_STR("")};
+  mf_str prefix = all.only.len > 0 ? key : mf_str_from(mf_str_format(arena, "%.*s:", MF_STR_ARG(key)));
   all.out_of_memory = !prefix.data;
   for (size_t i = 0; i < MF_COUNT(tables) && !all.out_of_memory; i++) {
     all.table = tables[i];

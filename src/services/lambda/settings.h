@@ -26,9 +26,18 @@ typedef json_t *mf_list_item(mf_operation_call *call, mf_str key, const json_t *
 // pages: Marker (the base64 of the last key before) and MaxItems, 50 at most.
 void mf_answer_list(mf_operation_call *call, mf_table table, mf_str prefix, const char *member,
                     mf_list_item *item);
+// The same with an item before the rows, which are behind "$LATEST" in the order of keys. Takes it.
+void mf_answer_list_after(mf_operation_call *call, mf_table table, mf_str prefix,
+                          const char *member, json_t *first, mf_list_item *item);
+// The parts, for lists of another order: the text of the Marker in the arena ("" without one; data
+// NULL: an answer was sent), the number of items that are asked for, and the answer, with the marker
+// of the next page when `next` is not "". Takes the items.
+mf_str mf_list_marker(mf_operation_call *call);
+uint32_t mf_list_limit(mf_operation_call *call);
+void mf_list_answer(mf_operation_call *call, const char *member, json_t *items, mf_str next);
 
-// The writes that delete all of a function's rows in the tables of settings, in the arena. key:
-// "region/name".
+// The writes that delete all of a function's rows in the tables of settings, in the arena (key:
+// "region/name"), or those of one of its qualifiers ("region/name:qualifier").
 bool mf_settings_deletions(mf_store *store, mf_str key, mf_arena *arena, mf_write **writes,
                            uint32_t *n_writes, mf_error *err) MF_MUST_CHECK;
 #endif

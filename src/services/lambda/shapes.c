@@ -31,6 +31,8 @@ const char mf_pattern_function_write[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGIO
 #define NAME_READ {"FunctionName", MF_TEXT, 1, 170, mf_pattern_function_read, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
 #define NAME_WRITE {"FunctionName", MF_TEXT, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
 #define RESOURCE {"Resource", MF_TEXT, NONE, TAGGABLE, NULL, NULL, MF_REQUIRED | MF_IN_PATH, "ARN"}
+#define PAGE_FIELDS \
+  {"Marker", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY}, {"MaxItems", MF_INTEGER, 1, 10000, NULL, NULL, NULL, MF_IN_QUERY}
 #define QUALIFIER_FIELD {"Qualifier", MF_TEXT, 1, 128, QUALIFIER, NULL, NULL, MF_IN_QUERY}
 
 INNER(FunctionCode, {"ZipFile", MF_BLOB, NONE}, {"S3Bucket", MF_TEXT, 3, 63, "^[0-9A-Za-z\\.\\-_]*(?<!\\.)$"},
@@ -105,12 +107,13 @@ SHAPE(UpdateFunctionCodeRequest, NAME_WRITE, {"ZipFile", MF_BLOB, NONE},
       {"SourceKMSKeyArn", MF_TEXT, NONE, NULL, NULL, NULL, MF_UNSUPPORTED},
       {"PublishTo", MF_TEXT, NONE, NULL, NULL, NULL, MF_UNSUPPORTED});
 
+SHAPE(PublishVersionRequest, NAME_WRITE, {"CodeSha256", MF_TEXT, NONE}, {"Description", MF_TEXT, 0, 256}, {"RevisionId", MF_TEXT, NONE});
+SHAPE(ListVersionsByFunctionRequest, NAME_READ, PAGE_FIELDS);
 SHAPE(GetFunctionRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(GetFunctionConfigurationRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(DeleteFunctionRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(ListFunctionsRequest, {"MasterRegion", MF_TEXT, NONE, "ALL|[a-z]{2}(-gov)?-[a-z]+-\\d{1}", NULL, NULL, MF_IN_QUERY},
-      {"FunctionVersion", MF_TEXT, NONE, NULL, "ALL", NULL, MF_IN_QUERY}, {"Marker", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY},
-      {"MaxItems", MF_INTEGER, 1, 10000, NULL, NULL, NULL, MF_IN_QUERY});
+      {"FunctionVersion", MF_TEXT, NONE, NULL, "ALL", NULL, MF_IN_QUERY}, PAGE_FIELDS);
 SHAPE(PutFunctionConcurrencyRequest, NAME_WRITE,
       {"ReservedConcurrentExecutions", MF_INTEGER, 0, MF_NO_LIMIT, NULL, NULL, NULL, MF_REQUIRED});
 SHAPE(GetFunctionConcurrencyRequest, NAME_READ);

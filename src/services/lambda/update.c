@@ -4,6 +4,7 @@
 #include "deploy.h"
 #include "garbage.h"
 #include "package.h"
+#include "versions.h"
 
 mf_code_change *mf_code_change_new(mf_package_put *put, json_t *row, int status, json_t *answer) {
   mf_code_change *change = malloc(sizeof *change);
@@ -22,6 +23,19 @@ void mf_code_change_free(mf_code_change *change) {
   json_decref(change->row);
   mf_package_free(change->put);
   free(change);
+}
+
+bool mf_package_publishes(const mf_package_put *put) { return json_is_true(json_object_get(put->body, "Publish")); }
+
+bool mf_save_with_version(mf_package_put *put, json_t *row, json_t *version, mf_store_done *done, void *context, mf_error *err) {
+  mf_arena arena;
+  mf_str key = mf_str_from(put->key);
+  mf_arena_init(&arena, 0);
+  const mf_row_change changes[] = {{key, row}, {version ? mf_version_key(&arena, key, mf_version_publishing(row)) : key, version}};
+  bool ok = changes[1].key.data ? mf_rows_save(&put->lambda->functions, changes, version ? 2 : 1, NULL, 0, done, context, err)
+                                : mf_fail(err, MF_OutOfMemory, "no memory to store function %s", put->key);
+  mf_arena_deinit(&arena);
+  return ok;
 }
 
 static void updated(void *context, const mf_error *err) {
@@ -51,7 +65,7 @@ static void begin_update(json_t *row, const mf_package_put *put) {
 
 void mf_update_row(mf_package_put *put, json_t *row) {
   mf_error err;
-  mf_str key = mf_str_from(put->key), name = mf_lambda_name_of(key), region = {put->key, key.len - name.len - 1};
+  mf_str key = mf_str_from(put->key), name = mf_lambda_name_of(key), region = mf_lambda_region_of(key);
   if (put->dry_run) {  // as it would be, with nothing under way
     mf_set_code(row, &put->id, put->bytes);
     mf_reply_json(put->reply, 200, mf_configuration_json(region, name, "", row, false));
@@ -60,9 +74,20 @@ void mf_update_row(mf_package_put *put, json_t *row) {
     return;
   }
   begin_update(row, put);
-  json_t *answer = mf_configuration_json(region, name, "", row, false);
+  json_t *published = NULL, *version = NULL;
+  if (mf_package_publishes(put) && !mf_version_unchanged(put->lambda->env.store, key, row, &published, &err)) {
+    mf_reply_error(put->reply, &err);
+    json_decref(row);
+    mf_package_free(put);
+    return;
+  }
+  if (mf_package_publishes(put) && !published) version = mf_version_begin(row);
+  const json_t *shown = version ? version : published;
+  json_t *answer = shown ? mf_version_json(region, name, shown, false) : mf_configuration_json(region, name, "", row, false);
   mf_code_change *change = mf_code_change_new(put, row, 200, answer);
-  if (change && !mf_row_save(&put->lambda->functions, key, row, NULL, 0, updated, change, &err)) updated(change, &err);
+  if (change && !mf_save_with_version(put, row, version, updated, change, &err)) updated(change, &err);
+  json_decref(version);
+  json_decref(published);
 }
 
 // Idle when the request came and perhaps not any more, now that its package is on disk.
@@ -103,9 +128,5 @@ void mf_handle_UpdateFunctionCode(mf_operation_call *call) {
   if (!row) return;
   bool ok = mf_require_revision(call, row) && mf_require_idle(call, row);
   json_decref(row);
-  if (ok && json_is_true(json_object_get(call->body, "Publish"))) {
-    mf_refuse(call->http, 400, "InvalidParameterValueException", "Publish: versions are not supported by this version of Mayfly");
-    return;
-  }
   if (ok && mf_package_check_code(call, call->body)) mf_package_begin(call, true, package_stored);
 }

@@ -20,7 +20,7 @@ static mf_lambda_call call_of(int64_t duration_ns) {
 
 static void expect(const mf_lambda_call *call, const char *expected) {
   char out[MF_REPORT_BYTES + 1];
-  size_t len = mf_report_format(call, 128, out);
+  size_t len = mf_report_format(call, MF_STR("$LATEST"), 128, out);
   out[len] = 0;
   assert_string_equal(out, expected);
 }
@@ -71,7 +71,7 @@ static void a_long_error_is_cut(void **state) {
   call.response = (mf_slice){error, 100000};
   call.max_memory_bytes = UINT64_MAX >> 1;
   call.duration_ns = INT64_MAX / 2;
-  size_t len = mf_report_format(&call, UINT32_MAX, out);
+  size_t len = mf_report_format(&call, MF_STR("1234567890"), UINT32_MAX, out);
   assert_true(len < MF_REPORT_BYTES);
   assert_memory_equal(out + len - 2, "\t\n", 2);
   free(error);
