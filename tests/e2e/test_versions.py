@@ -3,6 +3,7 @@ import base64
 import json
 
 import pytest
+from onnx import TensorProto, helper
 
 import world
 from test_functions import ARN, refused
@@ -174,12 +175,20 @@ def test_unknown_versions(client):
     assert refused(client.publish_version, FunctionName="few", Description="d" * 257)[1] == "ValidationException"
 
 
+def long_model(nodes=20000):
+    """A chain of additions that takes a moment to compile."""
+    graph = helper.make_graph([helper.make_node("Add", [f"v{i}", "x"], [f"v{i + 1}"]) for i in range(nodes)], "long",
+                              [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in ("x", "v0")],
+                              [helper.make_tensor_value_info(f"v{nodes}", TensorProto.FLOAT, [1, 4])])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7).SerializeToString()
+
+
 def test_publishing_waits_for_updates(client):
-    client.create_function(FunctionName="early", Role=ROLE, Code={"ZipFile": zipped(padding=8 << 20)})
+    client.create_function(FunctionName="early", Role=ROLE, Code={"ZipFile": zipped(long_model())})
     refusal = refused(client.publish_version, FunctionName="early")
     assert refusal[:2] == (409, "ResourceConflictException") and refusal[2].endswith("in the following state: Pending")
     client.get_waiter("function_active_v2").wait(FunctionName="early")
-    client.update_function_code(FunctionName="early", ZipFile=zipped(padding=8 << 20))
+    client.update_function_code(FunctionName="early", ZipFile=zipped(long_model(20001)))
     refusal = refused(client.publish_version, FunctionName="early")
     assert refusal == (409, "ResourceConflictException", "The operation cannot be performed at this time. An update is in progress for "
                        f"resource: {ARN}early")
