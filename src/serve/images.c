@@ -205,65 +205,65 @@ bool mf_serve_images_compile(mf_serve_images *images, const mf_blob_id *package,
 typedef struct blob_set {
   mf_blob_id *ids;
   size_t count, capacity;
-  bool failed;
 } blob_set;
 
-static void add_id(void *context, const mf_blob_id *id) {
-  blob_set *set = context;
+static bool add_id(blob_set *set, const mf_blob_id *id) {
   if (set->count == set->capacity) {
     size_t capacity = set->capacity ? set->capacity * 2 : 256;
     mf_blob_id *grown = realloc(set->ids, capacity * sizeof *grown);
-    if (!grown) {
-      set->failed = true;
-      return;
-    }
+    if (!grown) return false;
     set->ids = grown;
     set->capacity = capacity;
   }
   set->ids[set->count++] = *id;
+  return true;
 }
 
 static int compare_ids(const void *a, const void *b) { return memcmp(a, b, sizeof(mf_blob_id)); }
 
-static bool is_in_set(void *context, const mf_blob_id *id) {
-  const blob_set *set = context;
-  return set->count > 0 && bsearch(id, set->ids, set->count, sizeof *id, compare_ids) != NULL;
+typedef struct collection {
+  mf_serve_images *images;
+  mf_lambda *lambda;
+  blob_set kept;  // images of packages that a function has
+  bool failed;
+  mf_error error;
+} collection;
+
+static bool is_used(collection *c, const mf_blob_id *id) {
+  bool used = true;
+  if (!c->failed && !mf_lambda_blob_is_used(c->lambda, id, &used, &c->error)) c->failed = used = true;
+  return used;
 }
 
-typedef struct image_visit {
-  mf_serve_images *images;
-  blob_set *functions, *kept;  // blobs of functions; images of packages that are among them
-} image_visit;
-
 static bool visit_image(void *context, mf_str key, mf_slice value) {
-  image_visit *visit = context;
+  collection *c = context;
   mf_blob_id package, image;
   mf_error err;
   json_t *row = json_loadb(value.data, value.len, 0, NULL);
   const char *package_hex = json_string_value(json_object_get(row, "package")), *image_hex = json_string_value(json_object_get(row, "image"));
   bool readable = package_hex && image_hex && strlen(package_hex) == MF_SHA256_HEX && strlen(image_hex) == MF_SHA256_HEX &&
                   mf_unhex(mf_str_from(package_hex), package.sha256) && mf_unhex(mf_str_from(image_hex), image.sha256);
-  if (readable && is_in_set(visit->functions, &package)) {
-    add_id(visit->kept, &image);
+  if (readable && is_used(c, &package)) {
+    if (!add_id(&c->kept, &image)) c->failed = !mf_fail(&c->error, MF_OutOfMemory, "no memory to look for blobs that nobody needs");
   } else {
     mf_write erase = {MF_TABLE_images, key, {0}};
-    if (!mf_store_commit(visit->images->store, &erase, 1, NULL, NULL, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+    if (!mf_store_commit(c->images->store, &erase, 1, NULL, NULL, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
   }
   json_decref(row);
-  return true;
+  return !c->failed;
+}
+
+static bool is_kept_or_used(void *context, const mf_blob_id *id) {
+  collection *c = context;
+  return (c->kept.count > 0 && bsearch(id, c->kept.ids, c->kept.count, sizeof *id, compare_ids)) || is_used(c, id);
 }
 
 bool mf_serve_images_collect(mf_serve_images *images, mf_lambda *lambda, mf_error *err) {
-  blob_set functions = {0}, kept = {0};
-  image_visit visit = {images, &functions, &kept};
-  bool ok = mf_lambda_blobs(lambda, add_id, &functions, err);
-  if (functions.count > 0) qsort(functions.ids, functions.count, sizeof *functions.ids, compare_ids);
-  ok = ok && mf_store_scan(images->store, MF_TABLE_images, MF_STR(""), MF_STR(""), INT32_MAX, visit_image, &visit, err);
-  for (size_t i = 0; ok && i < functions.count; i++) add_id(&kept, &functions.ids[i]);
-  if (kept.count > 0) qsort(kept.ids, kept.count, sizeof *kept.ids, compare_ids);
-  if (ok && (functions.failed || kept.failed)) ok = mf_fail(err, MF_OutOfMemory, "no memory to look for blobs that nobody needs");
-  ok = ok && mf_store_blob_collect(images->store, is_in_set, &kept, err);
-  free(functions.ids);
-  free(kept.ids);
-  return ok;
+  collection c = {.images = images, .lambda = lambda};
+  bool ok = mf_store_scan(images->store, MF_TABLE_images, MF_STR(""), MF_STR(""), INT32_MAX, visit_image, &c, err);
+  if (c.kept.count > 0) qsort(c.kept.ids, c.kept.count, sizeof *c.kept.ids, compare_ids);
+  ok = ok && !c.failed && mf_store_blob_collect(images->store, is_kept_or_used, &c, err);
+  if (c.failed) *err = c.error;
+  free(c.kept.ids);
+  return ok && !c.failed;
 }

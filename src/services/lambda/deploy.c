@@ -288,6 +288,7 @@ void mf_deploy_rebuild(mf_lambda *lambda, mf_lambda_entry *function) {
   mf_blob_id package;
   mf_str key = function->spec.key;
   function->stale = true;
+  function->rebuilding = true;
   if (!mf_row_load(lambda->env.store, key, &row, &err) || !row) return;
   if (!json_object_get(row, "deploy") && wanted_package(row, &package)) start(lambda, key, &package, true);
   json_decref(row);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "index.h"
 #include "settings.h"
 
 static mf_lambda_entry **bucket_of(mf_lambda_cache *functions, mf_str key) {
@@ -114,6 +115,13 @@ static bool find_place(mf_str key, place *p) {
   return number > 0 && (size_t)len < sizeof p->text;
 }
 
+mf_str mf_lambda_key_of_row(mf_str row_key, char *text, size_t capacity) {
+  mf_str version = behind(row_key, ':');
+  while (version.len > 0 && version.data[0] == '0') version = (mf_str){version.data + 1, version.len - 1};
+  const int len = snprintf(text, capacity, "%.*s:%.*s", MF_STR_ARG(mf_lambda_function_key(row_key)), MF_STR_ARG(version));
+  return (size_t)len < capacity ? (mf_str){text, (size_t)len} : MF_STR("");
+}
+
 // ---- rows ----
 json_t *mf_row_configuration(const json_t *row) { return json_object_get(row, "configuration"); }
 
@@ -202,6 +210,7 @@ static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const
   f->has_image = mf_blob_id_parse(json_object_get(image, "blob"), &f->spec.image);
   snprintf(f->built, sizeof f->built, "%s", built ? built : "");
   f->stale = f->has_image && strcmp(f->built, functions->built) != 0;
+  f->rebuilding = false;
   f->state = state && strcmp(state, "Active") == 0 ? MF_STATE_ACTIVE : state && strcmp(state, "Failed") == 0 ? MF_STATE_FAILED : MF_STATE_PENDING;
 }
 
@@ -265,6 +274,7 @@ void mf_lambda_entry_drop(mf_lambda_cache *functions, mf_str key) {
 typedef struct save {
   mf_lambda_cache *functions;
   mf_sums change;  // of the region's sums
+  bool deletes;    // the commit took the row of sums away
   mf_store_done *done;
   void *context;
   uint32_t n_keys;
@@ -274,35 +284,26 @@ typedef struct save {
 
 static mf_str first_key(const save *s) { return (mf_str){s->keys, s->key_lens[0]}; }
 
+static void take_back(save *s) { mf_regions_add(&s->functions->regions, first_key(s), mf_sums_difference((mf_sums){0}, s->change)); }
+
 static void saved(void *context, const mf_error *err) {
   save *s = context;
   mf_json_begin();
   if (err) {
     const char *key = s->keys;
     for (uint32_t i = 0; i < s->n_keys; key += s->key_lens[i++]) mf_lambda_entry_drop(s->functions, (mf_str){key, s->key_lens[i]});
-    mf_regions_add(&s->functions->regions, first_key(s), mf_sums_difference((mf_sums){0}, s->change));
+    take_back(s);
   }
+  if (err || s->deletes) mf_index_write_sums(s->functions, mf_lambda_region_of(first_key(s)));
   if (s->done) s->done(s->context, err);
   else if (err) mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(first_key(s)), err->message);
   free(s);
 }
 
-// What the change adds to the region's sums. Its row is NULL when it is deleted.
-static bool sum_change(mf_lambda_cache *functions, const mf_row_change *change, mf_sums *sums, mf_error *err) {
-  json_t *before;
-  if (!mf_row_load(functions->store, change->key, &before, err)) return false;
-  *sums = mf_sums_sum(*sums, mf_sums_difference(mf_sums_of_row(change->row), mf_sums_of_row(before)));
-  json_decref(before);
-  return true;
-}
-
-static save *new_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n, mf_store_done *done, void *context, mf_error *err) {
+static save *new_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n, mf_sums sums, mf_store_done *done, void *context,
+                      mf_error *err) {
   size_t len = 0;
-  mf_sums sums = {0};
-  for (uint32_t i = 0; i < n; i++) {
-    if (!sum_change(functions, &changes[i], &sums, err)) return NULL;
-    len += changes[i].key.len;
-  }
+  for (uint32_t i = 0; i < n; i++) len += changes[i].key.len;
   save *s = malloc(sizeof *s + len);
   if (!s) {
     (void)mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(changes[0].key));
@@ -317,40 +318,62 @@ static save *new_save(mf_lambda_cache *functions, const mf_row_change *changes, 
   return s;
 }
 
-enum { MOST_WRITES = 6 };
+static void add_row(mf_str key, const json_t *row, mf_writes *writes) {
+  place at;
+  char *text = row ? mf_json_text(row) : NULL;
+  mf_str copy = text ? mf_str_copy(writes->arena, mf_str_from(text)) : (mf_str){0};
+  free(text);
+  writes->failed |= !find_place(key, &at) || (row && !copy.data);
+  if (!writes->failed) mf_writes_add(writes, at.table, mf_str_copy(writes->arena, at.key), (mf_slice){copy.data, copy.len});
+}
 
-static bool commit_rows(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n_changes, const mf_write *extra, uint32_t n_extra,
-                        save *s, mf_error *err) {
-  mf_write writes[MOST_WRITES];
-  place places[MF_ROWS_AT_ONCE];
-  char *texts[MF_ROWS_AT_ONCE] = {0};
-  bool ok = n_changes + n_extra <= MOST_WRITES;
-  for (uint32_t i = 0; ok && i < n_changes; i++) {
-    texts[i] = mf_json_text(changes[i].row);
-    ok = texts[i] && find_place(changes[i].key, &places[i]);
-    if (ok) writes[i] = (mf_write){places[i].table, places[i].key, {texts[i], strlen(texts[i])}};
-  }
-  if (n_extra > 0 && ok) memcpy(writes + n_changes, extra, n_extra * sizeof *extra);
-  if (!ok || mf_json_lost()) ok = mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(changes[0].key));
-  ok = ok && mf_store_commit(functions->store, writes, n_changes + n_extra, saved, s, err);
-  for (uint32_t i = 0; i < n_changes; i++) free(texts[i]);
-  return ok;
+// The row, what is known of it elsewhere, and what it adds to the region's sums.
+static bool add_change(mf_lambda_cache *functions, const mf_row_change *change, mf_writes *writes, mf_sums *sums, mf_error *err) {
+  json_t *before;
+  if (!mf_row_load(functions->store, change->key, &before, err)) return false;
+  *sums = mf_sums_sum(*sums, mf_sums_difference(mf_sums_of_row(change->row), mf_sums_of_row(before)));
+  mf_index_change(change->key, before, change->row, writes);
+  add_row(change->key, change->row, writes);
+  json_decref(before);
+  return true;
+}
+
+// Takes the save; the region's sums change at once.
+static bool commit(save *s, mf_writes *writes, mf_error *err) {
+  mf_str region = mf_lambda_region_of(first_key(s));
+  mf_regions_add(&s->functions->regions, first_key(s), s->change);
+  if (s->deletes) mf_index_forget_sums(region, writes);
+  else mf_index_sums(&s->functions->regions, region, writes);
+  bool ok = (!writes->failed && !mf_json_lost()) || mf_fail(err, MF_OutOfMemory, "no memory to store function %.*s", MF_STR_ARG(first_key(s)));
+  ok = ok && mf_store_commit(s->functions->store, writes->list, writes->count, saved, s, err);
+  if (ok) return true;
+  take_back(s);
+  free(s);
+  return false;
+}
+
+static bool save_rows(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n_changes, mf_writes *writes, mf_store_done *done,
+                      void *context, mf_error *err) {
+  mf_sums sums = {0};
+  for (uint32_t i = 0; i < n_changes; i++)
+    if (!add_change(functions, &changes[i], writes, &sums, err)) return false;
+  save *s = new_save(functions, changes, n_changes, sums, done, context, err);
+  return s && commit(s, writes, err);
 }
 
 bool mf_rows_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n_changes, const mf_write *extra, uint32_t n_extra,
                   mf_store_done *done, void *context, mf_error *err) {
-  save *s = new_save(functions, changes, n_changes, done, context, err);
-  if (!s) return false;
-  if (!commit_rows(functions, changes, n_changes, extra, n_extra, s, err)) {
-    free(s);
-    return false;
-  }
-  for (uint32_t i = 0; i < n_changes; i++) {
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  mf_writes writes = {.arena = &arena};
+  for (uint32_t i = 0; i < n_extra; i++) mf_writes_add(&writes, extra[i].table, extra[i].key, extra[i].value);
+  bool ok = save_rows(functions, changes, n_changes, &writes, done, context, err);
+  mf_arena_deinit(&arena);
+  for (uint32_t i = 0; ok && i < n_changes; i++) {
     mf_lambda_entry *f = mf_lambda_entry_peek(functions, changes[i].key);
     if (f) read_row(functions, f, changes[i].row);
   }
-  mf_regions_add(&functions->regions, changes[0].key, s->change);
-  return true;
+  return ok;
 }
 
 bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_write *extra, uint32_t n_extra, mf_store_done *done,
@@ -360,25 +383,38 @@ bool mf_row_save(mf_lambda_cache *functions, mf_str key, json_t *row, const mf_w
 }
 
 // ---- deletion ----
-static bool commit_deletion(mf_lambda_cache *functions, mf_str key, save *s, mf_error *err) {
-  mf_arena arena;
-  mf_write *writes, *all = NULL;
-  uint32_t n;
-  place at;
-  mf_arena_init(&arena, 0);
-  bool ok = (find_place(key, &at) || mf_fail(err, MF_Internal, "%.*s is no key", MF_STR_ARG(key))) &&
-            mf_settings_deletions(functions->store, key, &arena, &writes, &n, err);
-  const mf_write own[] = {{at.table, at.key, {0}}, {MF_TABLE_descriptions, key, {0}}, {MF_TABLE_meters, key, {0}}};
-  const uint32_t n_own = mf_lambda_is_version(key) ? 1 : MF_COUNT(own);
-  if (ok && !(all = mf_arena_alloc(&arena, (n + MF_COUNT(own)) * sizeof *all)))
-    ok = mf_fail(err, MF_OutOfMemory, "no memory to delete function %.*s", MF_STR_ARG(key));
-  if (ok) {
-    memcpy(all, own, n_own * sizeof *own);
-    if (n > 0) memcpy(all + n_own, writes, n * sizeof *writes);
-    ok = mf_store_commit(functions->store, all, n + n_own, saved, s, err);
+// The rows of versions are among the settings' deletions.
+static void add_versions(mf_str function_key, const json_t *versions, mf_writes *writes, mf_sums *sums) {
+  const char *number;
+  json_t *row;
+  json_object_foreach((json_t *)(uintptr_t)versions, number, row) {
+    mf_str key = mf_str_from(mf_str_format(writes->arena, "%.*s:%s", MF_STR_ARG(function_key), number));
+    writes->failed |= !key.data;
+    if (key.data) mf_index_change(key, row, NULL, writes);
+    *sums = mf_sums_difference(*sums, mf_sums_of_row(row));
   }
-  mf_arena_deinit(&arena);
-  return ok;
+}
+
+static bool add_belongings(mf_lambda_cache *functions, mf_str key, mf_writes *writes, mf_error *err) {
+  mf_write *settings;
+  uint32_t n;
+  if (!mf_settings_deletions(functions->store, key, writes->arena, &settings, &n, err)) return false;
+  for (uint32_t i = 0; i < n; i++) mf_writes_add(writes, settings[i].table, settings[i].key, settings[i].value);
+  if (mf_lambda_is_version(key)) return true;
+  mf_writes_add(writes, MF_TABLE_descriptions, key, (mf_slice){0});
+  mf_writes_add(writes, MF_TABLE_meters, key, (mf_slice){0});
+  return true;
+}
+
+static bool delete_row(mf_lambda_cache *functions, mf_str key, const json_t *versions, mf_writes *writes, mf_store_done *done, void *context,
+                       mf_error *err) {
+  const mf_row_change change = {key, NULL};
+  mf_sums sums = {0};
+  if (!add_change(functions, &change, writes, &sums, err) || !add_belongings(functions, key, writes, err)) return false;
+  add_versions(key, versions, writes, &sums);
+  save *s = new_save(functions, &change, 1, sums, done, context, err);
+  if (s) s->deletes = true;
+  return s && commit(s, writes, err);
 }
 
 static void drop_versions(mf_lambda_cache *functions, mf_str function_key, const json_t *versions) {
@@ -392,19 +428,14 @@ static void drop_versions(mf_lambda_cache *functions, mf_str function_key, const
 }
 
 bool mf_row_delete(mf_lambda_cache *functions, mf_str key, const json_t *versions, mf_store_done *done, void *context, mf_error *err) {
-  const mf_row_change change = {key, NULL};
-  const char *number;
-  json_t *row;
-  save *s = new_save(functions, &change, 1, done, context, err);
-  if (!s) return false;
-  json_object_foreach((json_t *)(uintptr_t)versions, number, row) s->change = mf_sums_difference(s->change, mf_sums_of_row(row));
-  if (!commit_deletion(functions, key, s, err)) {
-    free(s);
-    return false;
-  }
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  mf_writes writes = {.arena = &arena};
+  bool ok = delete_row(functions, key, versions, &writes, done, context, err);
+  mf_arena_deinit(&arena);
+  if (!ok) return false;
   mf_lambda_entry_drop(functions, key);
   drop_versions(functions, key, versions);
-  mf_regions_add(&functions->regions, key, s->change);
   return true;
 }
 

@@ -31,6 +31,7 @@ typedef struct mf_lambda_entry {
   mf_lambda_state state;
   bool has_image;             // something can run
   bool stale;                 // its image must be built again before it can run
+  bool rebuilding;            // and that is under way
   bool dirty, deleted;        // counters not written yet; no longer in the table
   uint32_t in_flight;         // pins it
   uint32_t waiters;           // readers of its log that wait
@@ -57,6 +58,9 @@ static inline bool mf_lambda_is_version(mf_str key) { return mf_lambda_function_
 enum { MF_VERSION_DIGITS = 10 };
 // A number as AWS writes it, without leading zeros; 0: it is none, or has more than MF_VERSION_DIGITS digits.
 uint64_t mf_lambda_version_number(mf_str text);
+
+// The key of a version as its row has it ("region/name:0000000007") becomes that of the calls here ("region/name:7"), in `text`.
+mf_str mf_lambda_key_of_row(mf_str row_key, char *text, size_t capacity);
 
 // The function, from the cache or the store. *function NULL: there is none.
 bool mf_lambda_entry_find(mf_lambda_cache *functions, mf_str key, mf_lambda_entry **function, mf_error *err) MF_MUST_CHECK;

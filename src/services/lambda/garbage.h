@@ -9,6 +9,6 @@
 void mf_garbage_add(mf_lambda *lambda, const mf_blob_id *id);
 void mf_garbage_add_row(mf_lambda *lambda, const json_t *row);
 // Removes what is remembered and not named by any row. Does nothing while a package is being stored, a model compiled or a call of a
-// deleted function answered: these need blobs that no row names; and for a while after a walk that took long. Called after deletions and with every flush of the counters.
+// deleted function answered: these need blobs that no row names. Called after deletions and with every flush of the counters.
 void mf_garbage_sweep(mf_lambda *lambda);
 #endif

@@ -42,6 +42,15 @@ typedef struct mf_operation_context {  // what wire hands back to us
   const mf_operation *operation;
 } mf_operation_context;
 
+// The walk over all rows after the compiler or the machine has changed (resume.c).
+enum { MF_WALK_KEY_BYTES = 1024 };  // the longest key of the store
+typedef struct mf_walk {
+  mf_timer timer;
+  bool versions;                       // the table of versions; functions come first
+  size_t after_len;
+  char after[MF_WALK_KEY_BYTES];       // the last key looked at
+} mf_walk;
+
 struct mf_lambda {
   mf_lambda_env env;
   mf_lambda_cache functions;
@@ -54,10 +63,13 @@ struct mf_lambda {
   uint32_t compiling, storing;         // all compilations, and packages on their way into the store
   struct mf_garbage *garbage;          // blobs that may be in nobody's use (garbage.h)
   uint32_t n_garbage, garbage_capacity;
-  int64_t sweep_after_ns;
   mf_timer flush;
+  mf_walk walk;
   uint8_t download_key[MF_SHA256_BYTES];
 };
+
+// resume.c: functions that are Pending or InProgress go on.
+bool mf_resume_unfinished(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
 
 // operations.c
 typedef struct mf_path_labels {

@@ -130,7 +130,7 @@ static void request_ended(mf_http_request *http, void *data, bool answered) {
 }
 
 // ---- the request ----
-static bool is_runnable(mf_http_request *http, const mf_lambda_entry *function) {
+static bool is_runnable(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *function) {
   static const char *const names[] = {"Pending", "Active", "Failed"};
   if (function->state != MF_STATE_ACTIVE || !function->has_image) {
     mf_refuse(http, 409, "ResourceConflictException",
@@ -138,6 +138,7 @@ static bool is_runnable(mf_http_request *http, const mf_lambda_entry *function) 
     return false;
   }
   if (!function->stale) return true;
+  if (!function->rebuilding) mf_deploy_rebuild(lambda, function);  // before the walk comes to it
   mf_refuse(http, 503, "ServiceException", "The function's model is being compiled for this machine and this version of Mayfly. Try again.");
   return false;
 }
@@ -187,7 +188,7 @@ static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str 
               MF_STR_ARG(mf_lambda_region_of(key)), MF_STR_ARG(mf_lambda_name_of(key)), MF_STR_ARG(qualifier.len > 0 ? qualifier : MF_STR("$LATEST")));
   else if (type == 2)
     mf_refuse(http, 501, "NotImplementedException", "InvocationType Event is not supported by this version of Mayfly");
-  else if (is_runnable(http, what.version)) {
+  else if (is_runnable(lambda, http, what.version)) {
     if (type == 1) mf_respond(http, 204, NULL, 0, (mf_slice){0}, NULL, NULL);
     else start(lambda, http, &what, log_type == 1);
   }

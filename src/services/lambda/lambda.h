@@ -76,10 +76,11 @@ mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) MF_MUST_CHE
 void mf_lambda_destroy(mf_lambda *lambda);
 // wire's route callback for the service `lambda` (and Mayfly's own paths under /_mayfly/ that deploy, list and read logs).
 bool mf_lambda_route(mf_lambda *lambda, mf_http_request *request, mf_route_result *result);
-// Functions that were Pending or InProgress when the server stopped, or whose image is missing or stale, are compiled again.
+// Functions that were Pending or InProgress when the server stopped go on; those whose image another compiler or machine made are compiled
+// again, one after the other, in the background.
 bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
-// Every package and image that a function refers to. For the store's collection.
-bool mf_lambda_blobs(mf_lambda *lambda, void (*each)(void *context, const mf_blob_id *id), void *context, mf_error *err) MF_MUST_CHECK;
+// Does a function or version refer to this package or image? For the store's collection.
+bool mf_lambda_blob_is_used(mf_lambda *lambda, const mf_blob_id *id, bool *used, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store (they do by themselves every few seconds, and at destroy)
 // Answers requests that wait for log lines, so that a stop need not wait for them.
 void mf_lambda_stop_waiting(mf_lambda *lambda);
