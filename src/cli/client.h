@@ -19,6 +19,7 @@ int mf_cli_logs(int argc, char **argv);
 int mf_cli_env(int argc, char **argv);
 int mf_cli_aws(int argc, char **argv);
 int mf_cli_keys(int argc, char **argv);
+int mf_cli_cost(int argc, char **argv);
 
 // ---- arguments (options.c) ----
 typedef struct cli_option {

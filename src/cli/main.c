@@ -57,6 +57,10 @@ static const command commands[] = {
      "Use:  eval \"$(mayfly env)\"\nAWS clients in that shell then talk to this server.\n\n" SERVER_HELP},
     {"aws", mf_cli_aws, "[--data DIR] [--endpoint URL] ARGS...", "run aws-cli against this server",
      "Everything after our own options goes to aws-cli:  mayfly aws lambda list-functions\n\n" SERVER_HELP},
+    {"cost", mf_cli_cost, "[NAME] [--since DATE] [--json]", "what functions have cost, beside the endpoints that they replace",
+     "What was billed by the millisecond since a day, at AWS's prices for Lambda, beside an endpoint that is always on from a function's\n"
+     "first day. The server counts by days (UTC) and keeps 400 of them, also of functions that were removed meanwhile.\n\n"
+     "  --since DATE      such as 2026-11-30, default: 30 days ago\n" JSON_HELP SERVER_HELP},
     {"keys", mf_cli_keys, "[new | rm ID]", "list, make and remove access keys", JSON_HELP SERVER_HELP},
     {"compile", mf_cli_compile, "MODEL -o IMAGE", "compile a model to a model image",
      "MODEL is a .onnx file, a .zip or a folder. No server is needed.\n\n  -o IMAGE          the file to write\n"},

@@ -500,6 +500,7 @@ void mf_lambda_cache_flush(mf_lambda_cache *functions) {
     mf_lambda_entry *f = functions->dirty;
     functions->dirty = f->next_dirty;
     f->dirty = false;
+    mf_day_write(functions->store, f);
     if (f->deleted) mf_lambda_entry_unpin(functions, f);
     else write_counters(functions, f);
   }

@@ -24,6 +24,10 @@ typedef struct mf_counters {
   uint64_t invocations, errors, throttles, cold_starts, billed_ms;
 } mf_counters;
 
+typedef struct mf_billed {
+  uint64_t calls, mb_ms;      // billed milliseconds times megabytes
+} mf_billed;
+
 typedef struct mf_lambda_entry {
   struct mf_lambda_entry *next_in_bucket, *newer, *older;  // older/newer: order of use
   struct mf_lambda_entry *next_dirty;
@@ -37,6 +41,8 @@ typedef struct mf_lambda_entry {
   uint32_t waiters;           // readers of its log that wait
   char built[40];             // what built the image
   mf_counters counters;
+  mf_billed unwritten;        // of unwritten_day, not in its row yet (days.h)
+  uint32_t unwritten_day;
 } mf_lambda_entry;
 
 typedef struct mf_lambda_cache {
@@ -69,6 +75,7 @@ void mf_lambda_entry_unpin(mf_lambda_cache *functions, mf_lambda_entry *function
 void mf_lambda_entry_answered(mf_lambda_cache *functions, mf_lambda_entry *function);  // one call less in flight
 void mf_lambda_entry_touch_counters(mf_lambda_cache *functions, mf_lambda_entry *function);
 void mf_lambda_cache_flush(mf_lambda_cache *functions);    // writes the counters that changed
+void mf_day_write(mf_store *store, mf_lambda_entry *function);  // days.c: its part of that
 void mf_lambda_cache_deinit(mf_lambda_cache *functions);
 
 // The row, a new reference; *row NULL: there is none.

@@ -63,6 +63,7 @@ struct mf_lambda {
   uint32_t compiling, storing;         // all compilations, and packages on their way into the store
   struct mf_garbage *garbage;          // blobs that may be in nobody's use (garbage.h)
   uint32_t n_garbage, garbage_capacity;
+  uint32_t days_swept;                 // the day (UTC) on which rows that are too old went last
   mf_timer flush;
   mf_walk walk;
   uint8_t download_key[MF_SHA256_BYTES];
@@ -128,6 +129,8 @@ void mf_invoke_too_large(mf_http_request *http, void *context);
 void mf_invocations_free(mf_lambda *lambda);
 
 // own.c
+// A function's name as the path's last segment, and its key; false: an answer was sent.
+bool mf_own_name(mf_http_request *http, const mf_principal *principal, mf_str *name, char **key);
 bool mf_own_route(mf_lambda *lambda, mf_http_request *http, mf_route_result *result);
 void mf_log_waits_wake(mf_lambda *lambda, mf_str key);
 void mf_log_waits_end(mf_lambda *lambda);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "days.h"
 #include "deploy.h"
 #include "garbage.h"
 
@@ -15,6 +16,7 @@ static void on_flush(mf_timer *timer) {
   if (!mf_loop_timer_set(lambda->env.loop, timer, mf_now_ns() + FLUSH_EVERY_NS, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
   mf_lambda_cache_flush(&lambda->functions);
   mf_garbage_sweep(lambda);
+  mf_days_sweep(lambda);
   lambda->unfinished = false;
   if (unfinished && !mf_resume_unfinished(lambda, &err)) mf_deploy_try_again(lambda);
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "days.h"
 #include "deploy.h"
 #include "internal.h"
 #include "package.h"
@@ -17,8 +18,7 @@ static bool is_name(mf_str name) {
   return name.len > 0 && name.len <= NAME_LENGTH;
 }
 
-// The last segment as a function's name and its key; false: an answer was sent.
-static bool name_of(mf_http_request *http, const mf_principal *principal, mf_str *name, char **key) {
+bool mf_own_name(mf_http_request *http, const mf_principal *principal, mf_str *name, char **key) {
   mf_str target = mf_request_target(http);
   const char *slash = memrchr(target.data, '/', target.len);
   mf_str last = {slash + 1, target.len - (size_t)(slash + 1 - target.data)};
@@ -96,7 +96,7 @@ static void put_function(mf_http_request *http, const mf_principal *principal, v
   mf_str name;
   char *key;
   long memory, timeout;
-  if (!name_of(http, principal, &name, &key) || !number_parameter(http, "memory", 128, 10240, &memory) ||
+  if (!mf_own_name(http, principal, &name, &key) || !number_parameter(http, "memory", 128, 10240, &memory) ||
       !number_parameter(http, "timeout", 1, 900, &timeout) || !mf_package_begin_raw(lambda, http, key, &put))
     return;
   put->memory_mb = (uint32_t)memory;
@@ -179,7 +179,7 @@ static void describe_function(mf_http_request *http, const mf_principal *princip
   char *key;
   json_t *row;
   mf_json_begin();
-  if (!name_of(http, principal, &name, &key)) return;
+  if (!mf_own_name(http, principal, &name, &key)) return;
   if (!mf_row_load(lambda->env.store, mf_str_from(key), &row, &err)) {
     mf_refuse_error(http, &err);
   } else if (!row) {
@@ -283,7 +283,7 @@ static void read_log(mf_http_request *http, const mf_principal *principal, void 
   long position, wait_ms;
   bool has_text = false;
   mf_json_begin();
-  if (!name_of(http, principal, &name, &key) || !number_parameter(http, "position", 0, INT64_MAX, &position) ||
+  if (!mf_own_name(http, principal, &name, &key) || !number_parameter(http, "position", 0, INT64_MAX, &position) ||
       !number_parameter(http, "wait", 0, LONGEST_WAIT_MS, &wait_ms))
     return;
   if (!mf_lambda_entry_find(&lambda->functions, mf_str_from(key), &function, &err)) {
@@ -311,6 +311,8 @@ static const struct {
     {"PUT", "/_mayfly/functions/", put_function, false, true},
     {"GET", "/_mayfly/functions/", describe_function, false, false},
     {"GET", "/_mayfly/functions", list_functions, false, false},
+    {"GET", "/_mayfly/cost/", mf_cost_of_function, false, false},
+    {"GET", "/_mayfly/cost", mf_cost_of_all, false, false},
     {"GET", "/_mayfly/logs/", read_log, false, false},
     {"GET", "/_mayfly/packages/", mf_package_download, true, false},
 };

@@ -1,0 +1,140 @@
+// Counting by days. Between two writes a function's struct holds what is not in its row yet, so a row is read and written once in five
+// seconds, however many structs come and go.
+#include "days.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { ROW_BYTES = 48, KEY_BYTES = 320, SWEPT_AT_ONCE = 1000 };
+#define DAY_S 86400
+
+// ---- days ----
+
+uint32_t mf_day_today(void) { return (uint32_t)(mf_wall_ns() / MF_NS_PER_S / DAY_S); }
+
+void mf_day_format(uint32_t day, char text[MF_DAY_TEXT + 1]) {
+  const time_t seconds = (time_t)day * DAY_S;
+  struct tm tm;
+  if (!gmtime_r(&seconds, &tm) || strftime(text, MF_DAY_TEXT + 1, "%Y-%m-%d", &tm) == 0) text[0] = '\0';
+}
+
+bool mf_day_parse(mf_str text, uint32_t *day) {
+  char copy[MF_DAY_TEXT + 1], back[MF_DAY_TEXT + 1];
+  struct tm tm = {0};
+  if (text.len != MF_DAY_TEXT) return false;
+  memcpy(copy, text.data, MF_DAY_TEXT);
+  copy[MF_DAY_TEXT] = '\0';
+  const char *end = strptime(copy, "%Y-%m-%d", &tm);
+  if (!end || *end || tm.tm_year < 70) return false;
+  *day = (uint32_t)(timegm(&tm) / DAY_S);
+  mf_day_format(*day, back);
+  return strcmp(copy, back) == 0;  // strptime takes the 31st of April
+}
+
+// ---- rows ----
+
+bool mf_day_parse_row(mf_slice value, mf_billed *billed) {
+  char text[ROW_BYTES];
+  *billed = (mf_billed){0};
+  if (value.len == 0 || value.len >= sizeof text) return false;
+  memcpy(text, value.data, value.len);
+  text[value.len] = '\0';
+  return sscanf(text, "%" SCNu64 " %" SCNu64, &billed->calls, &billed->mb_ms) == 2;
+}
+
+static mf_str row_key(mf_str key, uint32_t day, char out[KEY_BYTES]) {
+  char text[MF_DAY_TEXT + 1];
+  mf_day_format(day, text);
+  const int len = snprintf(out, KEY_BYTES, "%.*s/%s/%.*s", MF_STR_ARG(mf_lambda_region_of(key)), text, MF_STR_ARG(mf_lambda_name_of(key)));
+  return (mf_str){out, MF_MIN((size_t)len, (size_t)KEY_BYTES - 1)};
+}
+
+static bool add_to_row(mf_store *store, mf_str key, const mf_billed *more, mf_error *err) {
+  char memory[512], row[ROW_BYTES];
+  mf_arena arena;
+  mf_slice value;
+  bool found;
+  mf_billed billed = {0};
+  mf_arena_init_first(&arena, memory, sizeof memory, 0);
+  bool ok = mf_store_get(store, MF_TABLE_days, key, &arena, &value, &found, err);
+  if (ok && found && !mf_day_parse_row(value, &billed)) mf_log(MF_LOG_ERROR, "what was counted as %.*s cannot be read", MF_STR_ARG(key));
+  mf_arena_deinit(&arena);
+  const int len = snprintf(row, sizeof row, "%" PRIu64 " %" PRIu64, billed.calls + more->calls, billed.mb_ms + more->mb_ms);
+  const mf_write write = {MF_TABLE_days, key, {row, (size_t)len}};
+  return ok && mf_store_commit(store, &write, 1, NULL, NULL, err);
+}
+
+void mf_day_write(mf_store *store, mf_lambda_entry *f) {
+  char key[KEY_BYTES];
+  mf_error err;
+  if (f->unwritten.calls == 0) return;
+  if (!add_to_row(store, row_key(f->spec.key, f->unwritten_day, key), &f->unwritten, &err))
+    mf_log(MF_LOG_ERROR, "%" PRIu64 " calls of %s are not counted for their day: %s", f->unwritten.calls, f->spec.key.data, err.message);
+  f->unwritten = (mf_billed){0};
+}
+
+void mf_day_count(mf_lambda_cache *functions, mf_lambda_entry *f, uint64_t billed_ms, uint32_t memory_mb) {
+  const uint32_t day = mf_day_today();
+  if (f->unwritten_day != day) mf_day_write(functions->store, f);
+  f->unwritten_day = day;
+  f->unwritten.calls++;
+  f->unwritten.mb_ms += billed_ms * memory_mb;
+  if (f->deleted) mf_day_write(functions->store, f);  // nobody writes its counters any more
+}
+
+// ---- too old ----
+
+typedef struct sweep {
+  mf_store *store;
+  char region[64];
+  mf_str cutoff;      // rows before it go
+  uint32_t deleted;
+  bool failed;
+} sweep;
+
+static bool first_region(void *context, mf_str key, mf_slice value) {
+  (void)value;
+  sweep *s = context;
+  snprintf(s->region, sizeof s->region, "%.*s", MF_STR_ARG(mf_lambda_region_of(key)));
+  return false;
+}
+
+static bool delete_old(void *context, mf_str key, mf_slice value) {
+  (void)value;
+  sweep *s = context;
+  mf_error err;
+  const size_t at = strlen(s->region) + 1;
+  if (key.len < at + MF_DAY_TEXT || memcmp(key.data + at, s->cutoff.data, MF_DAY_TEXT) >= 0) return false;
+  const mf_write write = {MF_TABLE_days, key, {0}};
+  s->failed = !mf_store_commit(s->store, &write, 1, NULL, NULL, &err);
+  if (s->failed) mf_log(MF_LOG_ERROR, "%s", err.message);
+  s->deleted++;
+  return !s->failed;
+}
+
+// Rows of a region are in order of days. false: there may be more.
+static bool sweep_region(sweep *s) {
+  char prefix[72];
+  mf_error err;
+  snprintf(prefix, sizeof prefix, "%s/", s->region);
+  if (!mf_store_scan(s->store, MF_TABLE_days, mf_str_from(prefix), MF_STR(""), SWEPT_AT_ONCE, delete_old, s, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+  return s->deleted < SWEPT_AT_ONCE && !s->failed;
+}
+
+void mf_days_sweep(mf_lambda *lambda) {
+  const uint32_t today = mf_day_today();
+  char cutoff[MF_DAY_TEXT + 1], after[72] = "";
+  mf_error err;
+  if (lambda->days_swept == today) return;
+  mf_day_format(today - MF_DAYS_KEPT, cutoff);
+  sweep s = {.store = lambda->env.store, .cutoff = mf_str_from(cutoff)};
+  for (;;) {
+    s.region[0] = '\0';
+    if (!mf_store_scan(s.store, MF_TABLE_days, MF_STR(""), mf_str_from(after), 1, first_region, &s, &err) || !s.region[0]) break;
+    if (!sweep_region(&s)) return;  // the rest with the next flush
+    snprintf(after, sizeof after, "%s0", s.region);  // '0' follows '/': behind all of the region's
+  }
+  lambda->days_swept = today;
+}

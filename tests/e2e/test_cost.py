@@ -1,0 +1,140 @@
+"""mayfly cost: what a function was billed for by day, against the lines of its log, AWS's prices and the hours of an endpoint."""
+import contextlib
+import datetime
+import json
+import re
+import sqlite3
+import time
+
+import pytest
+
+import world
+from world import create, invoke, wait_for
+
+PRICE_GB_S, PRICE_REQUEST, PRICE_HOUR = 0.0000166667, 0.20e-6, 0.115  # AWS, us-east-1, x86, first tier
+
+
+def day(ago=0):
+    return (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=ago)).strftime("%Y-%m-%d")
+
+
+def cost(server, *arguments):
+    return json.loads(server.run("cost", *arguments, "--json").stdout)
+
+
+def database(server):
+    return contextlib.closing(sqlite3.connect(next(server.data.glob("*.db"))))
+
+
+def billed(server, name):
+    """Calls and GB-ms, by the REPORT lines of the log."""
+    log = server.run("logs", name).stdout.decode()
+    lines = re.findall(r"Billed Duration: (\d+) ms\s+Memory Size: (\d+) MB", log)
+    return len(lines), sum(int(ms) * int(mb) for ms, mb in lines) / 1024
+
+
+@pytest.fixture
+def server():
+    running = world.Server()
+    yield running
+    if running.process.poll() is None:
+        assert running.stop() == 0, running.log.read_text()
+
+
+def by_name(result):
+    return {row["name"]: row for row in result["functions"]}
+
+
+def test_calls_are_counted_for_their_day_and_survive_a_restart(server):
+    client = server.client()
+    create(client, "one", MemorySize=512)
+    create(client, "two", MemorySize=256)
+    create(client, "idle")
+    for name, n in (("one", 5), ("two", 3)):
+        for _ in range(n):
+            invoke(client, name, {"x": [[1, 1, 1, 1]]})
+    first = by_name(cost(server))
+    assert set(first) == {"one", "two", "idle"}
+    midnight = datetime.datetime.now(datetime.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    for name in ("one", "two"):
+        calls, gb_ms = billed(server, name)
+        row = first[name]
+        assert (row["calls"], row["removed"]) == (calls, False) and row["gb_ms"] == pytest.approx(gb_ms)
+        assert row["usd"] == pytest.approx(calls * PRICE_REQUEST + gb_ms / 1000 * PRICE_GB_S)
+        hours = (datetime.datetime.now(datetime.timezone.utc) - midnight).total_seconds() / 3600
+        assert row["endpoint_hours"] == pytest.approx(hours, abs=0.02) and row["endpoint_usd"] == pytest.approx(row["endpoint_hours"] * PRICE_HOUR)
+    assert first["idle"]["calls"] == 0 and first["idle"]["usd"] == 0 and first["idle"]["endpoint_usd"] > 0
+    assert server.stop() == 0
+    server.start()
+    invoke(server.client(), "one", {"x": [[1, 1, 1, 1]]})
+    again = cost(server, "one")["functions"]
+    assert len(again) == 1 and again[0]["calls"] == 6 and again[0]["gb_ms"] == pytest.approx(billed(server, "one")[1])
+    server.run("rm", "two")
+    removed = by_name(cost(server))["two"]
+    assert removed["removed"] and (removed["calls"], removed["usd"]) == (first["two"]["calls"], first["two"]["usd"])
+    assert [row["removed"] for row in cost(server, "two")["functions"]] == [True]
+    total = cost(server)["total"]
+    assert total["usd"] == pytest.approx(sum(row["usd"] for row in cost(server)["functions"]))
+
+
+def test_a_version_counts_for_its_function(server):
+    client = server.client()
+    create(client, "f")
+    client.publish_version(FunctionName="f")
+    invoke(client, "f", {"x": [[1, 1, 1, 1]]})
+    invoke(client, "f", {"x": [[1, 1, 1, 1]]}, Qualifier="1")
+    assert [(row["name"], row["calls"]) for row in cost(server)["functions"]] == [("f", 2)]
+
+
+def test_days_are_told_apart_and_kept_for_400(server):
+    create(server.client(), "f")
+    assert server.stop() == 0
+    rows = {f"us-east-1/{day(ago)}/f": f"{calls} {calls * 1024 * 1000}" for ago, calls in ((401, 9000), (399, 700), (40, 60), (2, 5))}
+    rows[f"eu-west-1/{day(500)}/g"] = "1 1"
+    rows[f"eu-west-1/{day(1)}/g"] = "1 1"
+    rows[f"us-east-1/{day(3)}/damaged"] = "no numbers"
+    with database(server) as opened, opened:
+        opened.executemany("INSERT INTO days (key, value) VALUES (?, ?)", [(key.encode(), value.encode()) for key, value in rows.items()])
+    server.start()
+    for since, calls in ((None, 5), (day(2), 5), (day(1), 0), (day(40), 65), (day(399), 765)):
+        asked = ("--since", since) if since else ()
+        for result in (by_name(cost(server, *asked)), by_name(cost(server, "f", *asked))):
+            assert result["f"]["calls"] == calls and result["f"]["gb_ms"] == calls * 1000, since
+            assert set(result) == {"f"}
+    hours = by_name(cost(server, "--since", day(40)))["f"]["endpoint_hours"]
+    assert 40 * 24 <= hours < 41 * 24, "from its first call"
+
+    def keys():
+        with database(server) as opened:
+            return {bytes(key).decode() for key, in opened.execute("SELECT CAST(key AS BLOB) FROM days")}
+    wait_for(lambda: not {f"us-east-1/{day(401)}/f", f"eu-west-1/{day(500)}/g"} & keys(), what="rows that are too old to go")
+    assert f"us-east-1/{day(399)}/f" in keys() and f"eu-west-1/{day(1)}/g" in keys()
+
+
+def test_many_rows_come_in_pieces(server):
+    assert server.stop() == 0
+    days = [day(ago) for ago in range(29, -1, -1)]
+    with database(server) as opened, opened:
+        opened.executemany("INSERT INTO days (key, value) VALUES (?, ?)",
+                           [(f"us-east-1/{each}/f{n}".encode(), b"2 2048000") for each in days for n in range(400)])
+    server.start()
+    began = time.monotonic()
+    result = cost(server, "--since", days[0])
+    assert time.monotonic() - began < 20
+    assert len(result["functions"]) == 400
+    assert {(row["calls"], row["gb_ms"], row["removed"]) for row in result["functions"]} == {(60, 60000, True)}
+
+
+def test_wrong_names_and_days_are_told(server):
+    for arguments, words in ((["nobody"], "Function not found: nobody"), (["--since", "yesterday"], "2026-11-30"), (["--since", "2026-02-30"], "2026-11-30"),
+                             (["no/name"], "no function name"), (["a", "b"], "at most one")):
+        done = server.run("cost", *arguments, check=False)
+        assert done.returncode != 0 and words in done.stderr.decode(), done.stderr
+
+
+def test_it_is_readable_on_a_terminal(server):
+    import subprocess
+    create(server.client(), "f")
+    invoke(server.client(), "f", {"x": [[1, 1, 1, 1]]})
+    done = subprocess.run(["script", "-qec", f"{world.MAYFLY} cost --data {server.data}", "/dev/null"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "ENDPOINT USD" in done.stdout and "USD always on" in done.stdout and "(AWS, us-east-1, 2024)" in done.stdout, done.stdout
