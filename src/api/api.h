@@ -9,6 +9,8 @@
 #include "base/base.h"
 #include "wire/wire.h"
 
+#define MF_ACCOUNT "000000000000"  // the one that everything here belongs to
+
 // ---- structures as tables: each member's name, type and limits are stated once; tests compare
 // them with botocore's models ----
 typedef enum mf_field_kind {
@@ -93,9 +95,14 @@ mf_pattern_verdict mf_pattern_match(const char *pattern, mf_str text);
 typedef struct mf_reply {
   mf_http_request *http;  // NULL: the client is gone
   bool sent;
+  const struct mf_rpc_operation *operation;  // of mf_rpc_defer: what `result` is the answer of
+  const struct mf_rpc_service *service;
+  json_t *result;
 } mf_reply;
 mf_reply *mf_reply_defer(mf_http_request *http);  // NULL: no memory, an error was sent
 
+// For those that answer http by themselves: the reply is over. NULL: the client was gone.
+mf_http_request *mf_reply_settle(mf_reply *reply);
 void mf_reply_json(mf_reply *reply, int status,
                    json_t *body);  // takes the reference; body NULL: none
 void mf_reply_refuse(mf_reply *reply, int status, const char *code, const char *format, ...)
@@ -111,6 +118,47 @@ void mf_refuse(mf_http_request *http, int status, const char *code, const char *
 void mf_refuse_error(mf_http_request *http, const mf_error *err);
 void mf_refuse_no_memory(mf_http_request *http);
 void mf_refuse_throttled(mf_http_request *http, const char *reason);
+
+// ---- services whose requests name the operation: the query protocol (a form in, XML out) and JSON 1.1 (X-Amz-Target). The answers
+// above are in the form of the request's route, so handlers refuse with mf_refuse whatever the protocol ----
+typedef struct mf_rpc_call {
+  const struct mf_rpc_service *service;
+  const struct mf_rpc_operation *operation;
+  void *context;         // the service's own
+  mf_http_request *http;
+  mf_arena *arena;
+  mf_principal principal;
+  json_t *body;          // the request's members, validated; borrowed by the handler
+} mf_rpc_call;
+typedef struct mf_rpc_operation {
+  const char *name;
+  const mf_shape *input;
+  void (*handle)(mf_rpc_call *call);  // NULL: unsupported, refused by its name
+} mf_rpc_operation;
+typedef struct mf_rpc_service {
+  const char *name;         // for people: "IAM"
+  const char *version;      // query: what the parameter Version says; JSON: what stands before the dot in X-Amz-Target
+  const char *xmlns;        // query
+  const char *invalid_code; // of members that break their limits
+  mf_error_form form;
+  const mf_rpc_operation *operations;
+  uint32_t n_operations;
+} mf_rpc_service;
+typedef struct mf_rpc_endpoint {  // what wire hands back to us; lives as long as the server
+  const mf_rpc_service *service;
+  void *context;
+} mf_rpc_endpoint;
+void mf_rpc_route(const mf_rpc_endpoint *endpoint, mf_route_result *result);
+// The answer 200; takes the reference. NULL: an operation without a result.
+void mf_rpc_respond(mf_rpc_call *call, json_t *result);
+// The same after a commit: hand mf_rpc_stored and the reply to the store. NULL: no memory, an error was sent.
+mf_reply *mf_rpc_defer(mf_rpc_call *call, json_t *result);
+void mf_rpc_stored(void *reply, const mf_error *err);
+// The form's parameters as members of the shape; false: *err says why. Exposed for its tests.
+bool mf_query_decode(mf_str form, const mf_shape *shape, mf_arena *arena, json_t *members, mf_error *err) MF_MUST_CHECK;
+// The value of one parameter, decoded; data NULL: absent or badly encoded.
+mf_str mf_query_value(mf_str form, const char *name, mf_arena *arena);
+void mf_xml_members(mf_buf *out, const json_t *object, int depth);  // <Name>…</Name> for each; a list's elements are <member>
 
 // ---- jansson without memory: its parser says "invalid token" or drops characters from a string
 // (and then writes past its buffers), and objects silently lack members. So its allocations are

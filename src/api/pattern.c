@@ -14,6 +14,7 @@ static const char *translate_bracket(const char *p, mf_buf *out) {
     bool is_range = p[0] != '\\' && p[1] == '-' && p[2] && p[2] != ']' && p[2] != '\\' && !in_range;
     if (*p == '-') dash = true;
     else if (*p == '\\' && p[1] == 's') mf_buf_text(out, "[:space:]"), p++;
+    else if (*p == '\\' && p[1] == 'w') mf_buf_text(out, "a-zA-Z0-9_"), p++;
     else if (*p == '\\' && p[1] == '-') dash = true, p++;
     else if (*p == '\\') mf_buf_append(out, ++p, 1);
     else if (is_range) mf_buf_append(out, p, 3), p += 2;

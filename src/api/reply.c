@@ -27,15 +27,17 @@ mf_reply *mf_reply_defer(mf_http_request *http) {
 }
 
 // The request's end frees the reply; when it has ended already, the reply is freed here.
-static mf_http_request *settle(mf_reply *reply) {
+mf_http_request *mf_reply_settle(mf_reply *reply) {
   mf_http_request *http = reply->http;
   reply->sent = true;
+  json_decref(reply->result);
+  reply->result = NULL;
   if (!http) free(reply);
   return http;
 }
 
 void mf_reply_json(mf_reply *reply, int status, json_t *body) {
-  mf_http_request *http = settle(reply);
+  mf_http_request *http = mf_reply_settle(reply);
   if (http) mf_respond_json(http, status, body);
   else json_decref(body);
 }
@@ -53,6 +55,10 @@ static void refuse(mf_http_request *http, int status, const char *code, const ch
   const mf_header headers[] = {{"Content-Type", MF_STR("application/json")}, {"x-amzn-ErrorType", mf_str_from(code)}};
   bool is_plain = strcmp(code, "ValidationException") == 0 || status == 413;
   bool is_missing = strcmp(code, "ResourceNotFoundException") == 0;
+  if (mf_request_form(http) != MF_FORM_REST_JSON) {
+    mf_respond_error(http, status, code, message, false);
+    return;
+  }
   const uint64_t failures = mf_json_failures();
   json_t *body = json_object();
   if (reason) json_object_set_new(body, "Reason", json_string(reason));
@@ -81,7 +87,7 @@ void mf_reply_refuse(mf_reply *reply, int status, const char *code, const char *
   va_start(args, format);
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
-  mf_http_request *http = settle(reply);
+  mf_http_request *http = mf_reply_settle(reply);
   if (http) refuse(http, status, code, message, NULL);
 }
 
@@ -108,6 +114,6 @@ void mf_reply_error(mf_reply *reply, const mf_error *err) {
   int status;
   const char *code;
   map_error(err, &status, &code);
-  mf_http_request *http = settle(reply);
+  mf_http_request *http = mf_reply_settle(reply);
   if (http) refuse(http, status, code, err->message, NULL);
 }

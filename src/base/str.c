@@ -124,3 +124,52 @@ void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept) {
   }
   if (text.len > plain) mf_buf_append(buf, s + plain, text.len - plain);
 }
+
+// Runs of plain characters go as a whole. Bytes that are no UTF-8 become '?'.
+static size_t plain_run(mf_str text, const char *special, bool is_text) {
+  size_t n = 0;
+  while (n < text.len && (unsigned char)text.data[n] >= 0x20 && !strchr(special, text.data[n]) && (is_text || (unsigned char)text.data[n] < 0x80))
+    n++;
+  return n;
+}
+
+void mf_buf_json_text(mf_buf *buf, mf_str text) {
+  const bool is_text = mf_str_is_utf8(text);
+  for (size_t i = 0; i < text.len; i++) {
+    const size_t run = plain_run((mf_str){text.data + i, text.len - i}, "\"\\", is_text);
+    if (run > 0) mf_buf_append(buf, text.data + i, run);
+    if ((i += run) == text.len) break;
+    const unsigned char c = (unsigned char)text.data[i];
+    if (c == '"' || c == '\\') mf_buf_format(buf, "\\%c", c);
+    else if (c == '\n') mf_buf_text(buf, "\\n");
+    else if (c < 0x20) mf_buf_format(buf, "\\u%04x", c);
+    else mf_buf_text(buf, "?");
+  }
+}
+
+static const char *xml_escape(unsigned char c) {
+  switch (c) {
+    case '<': return "&lt;";
+    case '>': return "&gt;";
+    case '&': return "&amp;";
+    case '\t': return "\t";
+    case '\n': return "\n";
+    case '\r': return "&#xD;";
+    default: return "?";
+  }
+}
+
+// U+FFFE and U+FFFF, EF BF BE and EF BF BF, are no characters of XML's.
+void mf_buf_xml_text(mf_buf *buf, mf_str text) {
+  const bool is_text = mf_str_is_utf8(text);
+  for (size_t i = 0; i < text.len; i++) {
+    const size_t run = plain_run((mf_str){text.data + i, text.len - i}, "<>&\xef", is_text);
+    if (run > 0) mf_buf_append(buf, text.data + i, run);
+    if ((i += run) == text.len) break;
+    const unsigned char *c = (const unsigned char *)text.data + i;
+    if (*c != 0xef || !is_text) mf_buf_text(buf, xml_escape(*c));
+    else if (c[1] == 0xbf && c[2] >= 0xbe) mf_buf_text(buf, "?");
+    else mf_buf_append(buf, c, 3);
+    if (*c == 0xef && is_text) i += 2;
+  }
+}

@@ -50,6 +50,9 @@ char *mf_buf_reserve(mf_buf *buf, size_t len);  // room for len more bytes at da
 // Text for people: control characters (C0, DEL, and C1 in UTF-8 or as a lone byte) become \xNN, so that a name or a message out of a
 // model or a client moves no cursor, changes no terminal and forges no line. kept: those that stay, "\n\t" or "".
 void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept);
+// What stands between the quotes of a JSON string, and between tags in XML 1.0 (its characters alone; others become '?').
+void mf_buf_json_text(mf_buf *buf, mf_str text);
+void mf_buf_xml_text(mf_buf *buf, mf_str text);
 void mf_buf_deinit(mf_buf *buf);
 static inline mf_str mf_buf_view(const mf_buf *buf) { return (mf_str){buf->data, buf->len}; }
 #endif

@@ -21,6 +21,7 @@ typedef struct front {
   mf_store *store;
   mf_host *host;
   mf_serve_keys *keys;
+  mf_serve_services *services;
   mf_serve_images *images;
   mf_serve_invoker *invoker;
   mf_lambda *lambda;
@@ -64,14 +65,6 @@ static void health(mf_http_request *http, const mf_principal *principal, void *c
   mf_respond(http, 200, &type, 1, (mf_slice){text, (size_t)len}, NULL, NULL);
 }
 
-static void other_service(mf_http_request *http, const mf_principal *principal, void *context) {
-  (void)context;
-  char message[300];
-  snprintf(message, sizeof message, "The service '%.*s' is not supported by this version of Mayfly: it serves lambda",
-           (int)MF_MIN(principal->service.len, (size_t)60), principal->service.data);
-  mf_respond_error(http, 501, "NotImplementedException", message, true);
-}
-
 static bool route(void *context, mf_http_request *http, mf_str service, mf_route_result *result) {
   front *f = context;
   mf_str target = mf_request_target(http);
@@ -81,14 +74,12 @@ static bool route(void *context, mf_http_request *http, mf_str service, mf_route
     return true;
   }
   if (mf_str_starts(target, MF_STR("/_mayfly/keys"))) return mf_serve_keys_route(f->keys, http, result);
-  if (service.len == 0 || mf_str_is(service, "lambda") || mf_str_starts(target, MF_STR("/_mayfly/")))
-    return mf_lambda_route(f->lambda, http, result);
-  *result = (mf_route_result){.handle = other_service, .context = f, .max_body_bytes = 1 << 20};
-  return true;
+  if (mf_str_is(service, "lambda") || mf_str_starts(target, MF_STR("/_mayfly/"))) return mf_lambda_route(f->lambda, http, result);
+  return mf_serve_services_route(f->services, http, service, result) || mf_lambda_route(f->lambda, http, result);
 }
 
-static bool secret(void *context, mf_str access_key, mf_str *out) {
-  return mf_serve_keys_secret(((front *)context)->keys, access_key, out);
+static mf_key_verdict secret(void *context, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *out) {
+  return mf_serve_keys_secret(((front *)context)->keys, access_key, session_token, arena, out);
 }
 static bool temporary(void *context, int *fd, mf_error *err) { return mf_store_temporary(((front *)context)->store, fd, err); }
 
@@ -212,7 +203,7 @@ static bool start(front *f, int keeper_socket, mf_error *err) {
   if (!mf_isa_detect(&isa, err)) return false;
   if (!(f->loop = mf_loop_create(err)) || !(f->store = mf_store_open(f->setup->options->data, f->loop, err))) return false;
   if (!make_host(f, keeper_socket, isa, err) || !(f->keys = mf_serve_keys_open(f->store, f->setup->options->data, err))) return false;
-  if (!make_lambda(f, err) || !make_wire(f, err)) return false;
+  if (!(f->services = mf_serve_services_create(f->store, f->keys, err)) || !make_lambda(f, err) || !make_wire(f, err)) return false;
   f->stop_timer = (mf_timer){.fire = on_stop_timer, .data = f};
   f->collect_timer = (mf_timer){.fire = on_collect, .data = f};
   mf_host_on_stop(f->host, stop, f);
@@ -226,6 +217,7 @@ static void finish(front *f) {
   mf_host_destroy(f->host);
   mf_store_close(f->store);
   mf_lambda_destroy(f->lambda);
+  mf_serve_services_destroy(f->services);
   mf_serve_keys_close(f->keys);
   mf_serve_images_destroy(f->images);
   mf_serve_invoker_destroy(f->invoker);

@@ -5,7 +5,9 @@
 #include "api/api.h"
 #include "base/base.h"
 #include "host/host.h"
+#include "services/iam/iam.h"
 #include "services/lambda/lambda.h"
+#include "services/sts/sts.h"
 #include "store/store.h"
 #include "wire/wire.h"
 
@@ -41,8 +43,18 @@ typedef struct mf_serve_keys mf_serve_keys;
 // Loads them; makes the root key when there is none, and the file DIR/root-key.
 mf_serve_keys *mf_serve_keys_open(mf_store *store, const char *directory, mf_error *err) MF_MUST_CHECK;
 void mf_serve_keys_close(mf_serve_keys *keys);
-bool mf_serve_keys_secret(mf_serve_keys *keys, mf_str access_key, mf_str *secret);
+mf_key_verdict mf_serve_keys_secret(mf_serve_keys *keys, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *secret);
+// Temporary credentials, for STS (sts.h says what each of them does).
+bool mf_serve_keys_session(mf_serve_keys *keys, const mf_principal *principal, mf_arena *arena, mf_sts_session *session);
+void mf_serve_keys_issue(mf_serve_keys *keys, const mf_principal *by, const mf_sts_session *who, int64_t expires_s, mf_sts_credentials *out);
 bool mf_serve_keys_route(mf_serve_keys *keys, mf_http_request *request, mf_route_result *result);
+
+// ---- services.c: the services but Lambda, and the way to them ----
+typedef struct mf_serve_services mf_serve_services;
+mf_serve_services *mf_serve_services_create(mf_store *store, mf_serve_keys *keys, mf_error *err) MF_MUST_CHECK;
+void mf_serve_services_destroy(mf_serve_services *services);
+// false: it is none of theirs.
+bool mf_serve_services_route(mf_serve_services *services, mf_http_request *request, mf_str service, mf_route_result *result);
 
 // ---- images.c: compiled images, cached by what they were made of ----
 typedef struct mf_serve_images mf_serve_images;

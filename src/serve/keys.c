@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "internal.h"
+#include "sessions.h"
 
 enum { ID_BYTES = 20, SECRET_BYTES = 40, MAX_KEYS = 10000 };
 #define ROOT_FILE "root-key"
@@ -18,6 +19,7 @@ typedef struct access_key {
 struct mf_serve_keys {
   mf_store *store;
   access_key *first;
+  const access_key *root;
   uint32_t count;
 };
 
@@ -27,10 +29,41 @@ static access_key *find(const mf_serve_keys *keys, mf_str id) {
   return NULL;
 }
 
-bool mf_serve_keys_secret(mf_serve_keys *keys, mf_str id, mf_str *secret) {
+// ---- temporary credentials ----
+static mf_key_verdict session_secret(mf_serve_keys *keys, mf_str id, mf_str token, mf_arena *arena, mf_str *secret) {
+  mf_session session;
+  if (!mf_session_open(mf_str_from(keys->root->secret), id, token, arena, &session, secret) || !find(keys, session.parent))
+    return MF_KEY_UNKNOWN;
+  return session.expires_s > mf_wall_ns() / MF_NS_PER_S ? MF_KEY_GOOD : MF_KEY_EXPIRED;
+}
+
+mf_key_verdict mf_serve_keys_secret(mf_serve_keys *keys, mf_str id, mf_str session_token, mf_arena *arena, mf_str *secret) {
+  if (session_token.len > 0) return session_secret(keys, id, session_token, arena, secret);
   const access_key *key = find(keys, id);
   if (key) *secret = mf_str_from(key->secret);
-  return key != NULL;
+  return key ? MF_KEY_GOOD : MF_KEY_UNKNOWN;
+}
+
+bool mf_serve_keys_session(mf_serve_keys *keys, const mf_principal *principal, mf_arena *arena, mf_sts_session *out) {
+  mf_session session;
+  mf_str secret;
+  if (!mf_session_open(mf_str_from(keys->root->secret), principal->access_key, principal->session_token, arena, &session, &secret))
+    return false;
+  *out = session.who;
+  return true;
+}
+
+// A session that asks for another hands on whom it comes from.
+void mf_serve_keys_issue(mf_serve_keys *keys, const mf_principal *by, const mf_sts_session *who, int64_t expires_s, mf_sts_credentials *out) {
+  mf_session parent, session = {.who = *who, .parent = by->access_key, .expires_s = expires_s};
+  mf_str secret;
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  if (by->session_token.len > 0 &&
+      mf_session_open(mf_str_from(keys->root->secret), by->access_key, by->session_token, &arena, &parent, &secret))
+    session.parent = parent.parent;
+  mf_session_make(mf_str_from(keys->root->secret), &session, out);
+  mf_arena_deinit(&arena);
 }
 
 static void add(mf_serve_keys *keys, access_key *key) {
@@ -106,6 +139,7 @@ static bool ensure_root(mf_serve_keys *keys, const char *directory, mf_error *er
     add(keys, root);
     if (!store_key(keys, root, NULL, NULL, err)) return false;
   }
+  keys->root = root;
   return write_root_file(root, directory, err);
 }
 

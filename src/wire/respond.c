@@ -98,28 +98,63 @@ void mf_wire_drop_response(mf_http_request *request) {
   request->response = NULL;
 }
 
-static void append_json_text(mf_buf *out, mf_str text) {
-  bool is_text = mf_str_is_utf8(text);
-  for (size_t i = 0; i < text.len; i++) {
-    unsigned char c = (unsigned char)text.data[i];
-    if (c == '"' || c == '\\') mf_buf_format(out, "\\%c", c);
-    else if (c == '\n') mf_buf_text(out, "\\n");
-    else if (c < 0x20) mf_buf_format(out, "\\u%04x", c);
-    else if (c >= 0x80 && !is_text) mf_buf_text(out, "?");
-    else mf_buf_append(out, &text.data[i], 1);
-  }
+static void respond_query_error(mf_http_request *request, int status, const char *code, const char *message) {
+  mf_buf out = {.arena = &request->arena};
+  mf_buf_format(&out, "<ErrorResponse xmlns=\"%s\">\n  <Error>\n    <Type>%s</Type>\n    <Code>%s</Code>\n    <Message>",
+                request->route.xmlns ? request->route.xmlns : "", status >= 500 ? "Receiver" : "Sender", code);
+  mf_buf_xml_text(&out, mf_str_from(message));
+  mf_buf_format(&out, "</Message>\n  </Error>\n  <RequestId>%s</RequestId>\n</ErrorResponse>\n", request->id);
+  const mf_header header = {"Content-Type", MF_STR("text/xml")};
+  mf_respond(request, status, &header, 1, out.failed ? (mf_slice){"", 0} : (mf_slice){out.data, out.len}, NULL, NULL);
 }
 
+static void respond_json_error(mf_http_request *request, int status, const char *code, const char *message) {
+  mf_buf out = {.arena = &request->arena};
+  mf_buf_format(&out, "{\"__type\":\"%s\",\"message\":\"", code);
+  mf_buf_json_text(&out, mf_str_from(message));
+  mf_buf_text(&out, "\"}");
+  const mf_header header = {"Content-Type", MF_STR("application/x-amz-json-1.1")};
+  mf_respond(request, status, &header, 1, out.failed ? (mf_slice){"{}", 2} : (mf_slice){out.data, out.len}, NULL, NULL);
+}
+
+mf_error_form mf_request_form(const mf_http_request *request) { return request->route.form; }
+
 void mf_respond_error(mf_http_request *request, int status, const char *aws_code, const char *message, bool include_type) {
+  if (request->route.form == MF_FORM_QUERY) {
+    respond_query_error(request, status, aws_code, message);
+    return;
+  }
+  if (request->route.form == MF_FORM_JSON) {
+    respond_json_error(request, status, aws_code, message);
+    return;
+  }
   mf_buf out = {.arena = &request->arena};
   mf_buf_text(&out, include_type ? (status >= 500 ? "{\"Type\":\"Service\",\"message\":\"" : "{\"Type\":\"User\",\"message\":\"") : "{\"message\":\"");
-  append_json_text(&out, mf_str_from(message));
+  mf_buf_json_text(&out, mf_str_from(message));
   mf_buf_text(&out, "\"}");
   const mf_header headers[] = {{"Content-Type", MF_STR("application/json")}, {"x-amzn-ErrorType", mf_str_from(aws_code)}};
   mf_slice body = out.failed ? (mf_slice){"{}", 2} : (mf_slice){out.data, out.len};
   mf_respond(request, status, headers, MF_COUNT(headers), body, NULL, NULL);
 }
 
+// What a code is called by services of the query protocol.
+static const struct {
+  const char *code, *query_code;
+  int query_status;
+} query_codes[] = {{"UnrecognizedClientException", "InvalidClientTokenId", 403},
+                   {"InvalidSignatureException", "SignatureDoesNotMatch", 403},
+                   {"IncompleteSignatureException", "IncompleteSignature", 400},
+                   {"MissingAuthenticationTokenException", "MissingAuthenticationToken", 403},
+                   {"ExpiredTokenException", "ExpiredToken", 403},
+                   {"ServiceException", "InternalFailure", 500}};
+
 void mf_wire_respond_auth(mf_http_request *request, const mf_auth_error *err) {
-  mf_respond_error(request, strcmp(err->code, "ServiceException") == 0 ? 500 : 403, err->code, err->message, false);
+  const char *code = err->code;
+  int status = strcmp(code, "ServiceException") == 0 ? 500 : request->route.form == MF_FORM_JSON ? 400 : 403;
+  for (size_t i = 0; request->route.form == MF_FORM_QUERY && i < MF_COUNT(query_codes); i++) {
+    if (strcmp(err->code, query_codes[i].code) != 0) continue;
+    code = query_codes[i].query_code;
+    status = query_codes[i].query_status;
+  }
+  mf_respond_error(request, status, code, err->message, false);
 }

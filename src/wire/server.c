@@ -86,16 +86,23 @@ static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connecti
   return true;
 }
 
+static bool find_secret(mf_http_request *request, mf_str *secret, mf_auth_error *err) {
+  const mf_wire_handlers *handlers = &request->wire->handlers;
+  const mf_signature *s = &request->signature;
+  switch (handlers->secret(handlers->context, s->access_key, s->session_token, &request->arena, secret)) {
+    case MF_KEY_GOOD: return true;
+    case MF_KEY_EXPIRED: return mf_auth_fail(err, "ExpiredTokenException", "The security token included in the request is expired");
+    default: return mf_auth_fail(err, "UnrecognizedClientException", "The security token included in the request is invalid.");
+  }
+}
+
 // Key, scope and date are good enough to take the body?
 static bool peer_may_send(mf_http_request *request, mf_auth_error *err) {
-  const mf_wire_handlers *handlers = &request->wire->handlers;
   mf_signature *signature = &request->signature;
   mf_sigv4_request parts = mf_wire_signed_parts(request);
   mf_str secret;
   if (!signature->present) return mf_auth_fail(err, "MissingAuthenticationTokenException", "Missing Authentication Token");
-  if (signature->has_session_token || !handlers->secret(handlers->context, signature->access_key, &secret))
-    return mf_auth_fail(err, "UnrecognizedClientException", "The security token included in the request is invalid.");
-  return mf_signature_is_current(signature, &parts, mf_wall_ns() / MF_NS_PER_S, err);
+  return find_secret(request, &secret, err) && mf_signature_is_current(signature, &parts, mf_wall_ns() / MF_NS_PER_S, err);
 }
 
 static void answer_no_route(mf_http_request *request, bool signature_is_well_formed, const mf_auth_error *err) {
@@ -132,8 +139,7 @@ static bool signature_is_right(mf_http_request *request, mf_auth_error *err) {
   mf_sigv4_request parts = mf_wire_signed_parts(request);
   mf_str secret;
   mf_sha256_end(&request->body_hash, parts.payload_sha256);
-  if (!wire->handlers.secret(wire->handlers.context, request->signature.access_key, &secret))  // removed meanwhile
-    return mf_auth_fail(err, "UnrecognizedClientException", "The security token included in the request is invalid.");
+  if (!find_secret(request, &secret, err)) return false;  // removed or expired meanwhile
   return mf_signature_is_right(&request->signature, &parts, secret, &wire->keys, &request->arena, err);
 }
 
@@ -151,7 +157,7 @@ static void complete(mf_http_request *request) {
   }
   const mf_signature *s = &request->signature;
   request->connection->known = true;
-  request->principal = (mf_principal){s->access_key, s->region, s->service};
+  request->principal = (mf_principal){s->access_key, s->region, s->service, s->session_token};
   request->route.handle(request, &request->principal, request->route.context);
 }
 

@@ -151,7 +151,7 @@ static bool find_in_header(const mf_sigv4_request *request, mf_str authorization
                         has_date ? "" : "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. ");
   out->signed_headers = parts.signed_headers;
   out->payload_hash = trim(header(request, "x-amz-content-sha256"));
-  out->has_session_token = header(request, "x-amz-security-token").len > 0;
+  out->session_token = trim(header(request, "x-amz-security-token"));
   return split_credential(parts.credential, out, err) && take_signature(parts.signature, out, err) &&
          (date.len ? take_date(date, out, err) : take_http_date(header(request, "date"), out, err));
 }
@@ -199,7 +199,7 @@ static bool find_in_query(const mf_sigv4_request *request, mf_arena *arena, mf_s
   out->presigned = true;
   out->signed_headers = parts.signed_headers;
   out->payload_hash = parts.payload.len ? parts.payload : trim(header(request, "x-amz-content-sha256"));
-  out->has_session_token = parts.token.len > 0;
+  out->session_token = parts.token;
   return split_credential(parts.credential, out, err) && take_signature(parts.signature, out, err) &&
          take_date(parts.date, out, err) && take_expires(parts.expires, out, err);
 }

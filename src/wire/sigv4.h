@@ -15,7 +15,7 @@ typedef struct mf_signature {
   int64_t signed_at_s;           // the same since 1970
   int64_t expires_s;             // presigned only
   mf_str payload_hash;           // x-amz-content-sha256, "" if absent
-  bool has_session_token;
+  mf_str session_token;          // of temporary credentials, "" if absent
 } mf_signature;
 
 typedef struct mf_auth_error {

@@ -26,11 +26,16 @@ typedef struct mf_header { const char *name; mf_str value; } mf_header;
 // Answers; body is copied unless `body_free` is given, which is called when it is sent. May be called at once or later from the loop.
 void mf_respond(mf_http_request *request, int status, const mf_header *headers, uint32_t n_headers, mf_slice body,
                 void (*body_free)(void *context), void *context);
-// REST-JSON error as Lambda sends it: x-amzn-ErrorType and {"Type":"User","message":…} (include_type false: without Type).
+// How a service's errors look: REST-JSON as Lambda sends it, x-amzn-ErrorType and {"Type":"User","message":…}; JSON 1.1,
+// {"__type":…,"message":…}; the query protocol's XML, <ErrorResponse>.
+typedef enum mf_error_form { MF_FORM_REST_JSON, MF_FORM_JSON, MF_FORM_QUERY } mf_error_form;
+mf_error_form mf_request_form(const mf_http_request *request);  // as its route says
+// An error in the request's form. include_type false: without Type (REST-JSON only).
 void mf_respond_error(mf_http_request *request, int status, const char *aws_code, const char *message, bool include_type);
 
 // ---- server ----
-typedef struct mf_principal { mf_str access_key, region, service; } mf_principal;  // who signed, from the credential scope
+// Who signed, from the credential scope; session_token: of temporary credentials, else "".
+typedef struct mf_principal { mf_str access_key, region, service, session_token; } mf_principal;
 
 typedef struct mf_route_result {
   // Called when the body is complete and, unless `anonymous`, the signature is right. principal: NULL on an anonymous route,
@@ -40,12 +45,15 @@ typedef struct mf_route_result {
   uint64_t max_body_bytes;                       // more: `too_large` or a plain 413
   void (*too_large)(mf_http_request *request, void *context);
   bool anonymous;
+  mf_error_form form;
+  const char *xmlns;                             // the query protocol's, of the service
 } mf_route_result;
+typedef enum mf_key_verdict { MF_KEY_UNKNOWN, MF_KEY_EXPIRED, MF_KEY_GOOD } mf_key_verdict;
 typedef struct mf_wire_handlers {
   // By headers only: which handler takes this request? service: of the credential scope, "" when unsigned. false: 404.
   bool (*route)(void *context, mf_http_request *request, mf_str service, mf_route_result *result);
-  // Secret of an access key; false: unknown.
-  bool (*secret)(void *context, mf_str access_key, mf_str *secret);
+  // Secret of an access key, with its session token when it is a temporary one ("" otherwise). What must be made goes into the arena.
+  mf_key_verdict (*secret)(void *context, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *secret);
   bool (*temporary)(void *context, int *fd, mf_error *err);  // an unlinked file for a large body
   void *context;
 } mf_wire_handlers;

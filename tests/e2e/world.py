@@ -81,11 +81,11 @@ class Server:
         self.process.wait()
         wait_for(lambda: not pathlib.Path(f"/proc/{front}").exists(), what="front's end")
 
-    def client(self, region="us-east-1", **changes):
+    def client(self, region="us-east-1", service="lambda", **changes):
         settings = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret, "endpoint_url": self.endpoint,
                     "region_name": region, "config": botocore.config.Config(retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=32,
                                                         parameter_validation=False)}
-        return boto3.client("lambda", **{**settings, **changes})
+        return boto3.client(service, **{**settings, **changes})
 
     def run(self, *arguments, check=True, **more):
         done = subprocess.run([MAYFLY, *map(str, arguments), "--data", self.data], capture_output=True, timeout=120, **more)
@@ -215,3 +215,9 @@ class Recorded:
         if found:
             self.known.update(zip(names, found.groups()))
         return found
+
+
+def supported():
+    """Names of the operations of Lambda that this version has: the others are refused by name."""
+    table = (ROOT / "src/services/lambda/operations.def").read_text()
+    return set(re.findall(r"^MF_OPERATION\((\w+)", table, re.MULTILINE))

@@ -63,10 +63,11 @@ static bool route(void *context, mf_http_request *request, mf_str service, mf_ro
   return true;
 }
 
-static bool secret(void *context, mf_str access_key, mf_str *out) {
+static mf_key_verdict secret(void *context, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *out) {
   (void)context;
+  (void)arena;
   *out = mf_str_from(secret_text);
-  return mf_str_is(access_key, "AKIDEXAMPLE");
+  return mf_str_is(access_key, "AKIDEXAMPLE") && session_token.len == 0 ? MF_KEY_GOOD : MF_KEY_UNKNOWN;
 }
 
 static bool temporary(void *context, int *fd, mf_error *err) {

@@ -3,11 +3,10 @@
 #ifndef MF_SERVICES_LAMBDA_LAMBDA_H
 #define MF_SERVICES_LAMBDA_LAMBDA_H
 
+#include "api/api.h"
 #include "base/base.h"
 #include "store/store.h"
 #include "wire/wire.h"
-
-#define MF_ACCOUNT "000000000000"
 
 // One invocation's way through the server, as the service sees it.
 typedef struct mf_lambda_call {

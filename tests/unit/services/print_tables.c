@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "services/iam/iam.h"
 #include "services/lambda/internal.h"
+#include "services/sts/sts.h"
 
 static json_t *number_or_null(int64_t number) { return number == MF_NO_LIMIT ? json_null() : json_integer((json_int_t)number); }
 static json_t *text_or_null(const char *text) { return text ? json_string(text) : json_null(); }
@@ -24,7 +26,30 @@ static json_t *shape_json(const mf_shape *shape) {
   return json_pack("{s:s,s:o}", "name", shape->name, "fields", fields);
 }
 
-int main(void) {
+static json_t *rpc_json(const mf_rpc_service *service) {
+  json_t *operations = json_array();
+  for (uint32_t i = 0; i < service->n_operations; i++) {
+    const mf_rpc_operation *o = &service->operations[i];
+    json_t *out = json_pack("{s:s}", "name", o->name);
+    if (o->handle) json_object_set_new(out, "input", shape_json(o->input));
+    json_array_append_new(operations, out);
+  }
+  return json_pack("{s:s,s:s,s:o}", "version", service->version, "xmlns", service->xmlns ? service->xmlns : "", "operations", operations);
+}
+
+// print_tables rpc: the services whose requests name the operation.
+static int print_rpc(void) {
+  json_t *services = json_pack("{s:o,s:o}", "iam", rpc_json(&mf_iam_service), "sts", rpc_json(&mf_sts_service));
+  char *text = json_dumps(services, JSON_INDENT(1));
+  puts(text);
+  free(text);
+  json_decref(services);
+  return 0;
+}
+
+int main(int argc, char **argv) {
+  (void)argv;
+  if (argc > 1) return print_rpc();
   json_t *operations = json_array();
   for (uint32_t i = 0; i < mf_n_operations; i++) {
     const mf_operation *o = &mf_operations[i];

@@ -224,10 +224,11 @@ static bool route(void *context, mf_http_request *request, mf_str service, mf_ro
   (void)service;
   return mf_lambda_route(((server *)context)->lambda, request, result);
 }
-static bool secret(void *context, mf_str access_key, mf_str *out) {
+static mf_key_verdict secret(void *context, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *out) {
   (void)context;
+  (void)arena;
   *out = MF_STR(SECRET);
-  return mf_str_is(access_key, ACCESS_KEY);
+  return mf_str_is(access_key, ACCESS_KEY) && session_token.len == 0 ? MF_KEY_GOOD : MF_KEY_UNKNOWN;
 }
 static bool temporary(void *context, int *fd, mf_error *err) { return mf_store_temporary(((server *)context)->store, fd, err); }
 
