@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 
-enum { PATH_BYTES = 128, SHOWN_BYTES = 256 };
+enum { PATH_BYTES = 128, SHOWN_BYTES = 1024 };
 
 const mf_field *mf_shape_field(const mf_shape *shape, const char *name) {
   for (uint32_t i = 0; i < shape->n_fields; i++)
@@ -42,15 +42,24 @@ static bool breaks_pattern(const mf_field *f, mf_str value, char *out, size_t ca
   return true;
 }
 
-// What a text breaks: its first broken rule, or every rule (for elements of lists and maps, which AWS answers with the whole set).
-static bool broken_rule(const mf_field *f, mf_str value, char *out, size_t capacity, mf_violations *v) {
+static bool breaks_values(const mf_field *f, mf_str value, char *out, size_t capacity) {
+  if (!f->values || mf_value_is_listed(f->values, value)) return false;
+  snprintf(out, capacity, "Member must satisfy enum value set: [%s]", f->values);
+  return true;
+}
+
+static bool breaks_length(const mf_field *f, mf_str value, char *out, size_t capacity) {
   int64_t len = (int64_t)value.len;
-  if (f->values && !mf_value_is_listed(f->values, value)) snprintf(out, capacity, "Member must satisfy enum value set: [%s]", f->values);
-  else if (f->max != MF_NO_LIMIT && len > f->max) snprintf(out, capacity, "Member must have length less than or equal to %" PRId64, f->max);
+  if (f->max != MF_NO_LIMIT && len > f->max) snprintf(out, capacity, "Member must have length less than or equal to %" PRId64, f->max);
   else if (f->min != MF_NO_LIMIT && len < f->min)
     snprintf(out, capacity, "Member must have length greater than or equal to %" PRId64, f->min);
-  else return breaks_pattern(f, value, out, capacity, v);
+  else return false;
   return true;
+}
+
+// Whether a text breaks any rule, and one that it breaks: elements of lists and maps, which AWS answers with the whole set.
+static bool broken_rule(const mf_field *f, mf_str value, char *out, size_t capacity, mf_violations *v) {
+  return breaks_values(f, value, out, capacity) || breaks_length(f, value, out, capacity) || breaks_pattern(f, value, out, capacity, v);
 }
 
 static void all_rules(const mf_field *f, mf_buf *out) {
@@ -79,7 +88,9 @@ static void label(const mf_field *f, const char *parent, char path[PATH_BYTES]) 
 static void check_text(const mf_field *f, mf_str value, const char *path, mf_violations *v) {
   char rule[1024];
   if (strcmp(f->name, "Runtime") == 0) return;  // AWS answers these in other words: see create.c
-  if (broken_rule(f, value, rule, sizeof rule, v)) add(v, value, path, rule);
+  if (breaks_values(f, value, rule, sizeof rule)) add(v, value, path, rule);
+  if (breaks_pattern(f, value, rule, sizeof rule, v)) add(v, value, path, rule);  // AWS names each broken rule, in this order (recorded)
+  if (breaks_length(f, value, rule, sizeof rule)) add(v, value, path, rule);
 }
 
 static void check_number(const mf_field *f, int64_t value, const char *path, mf_violations *v) {

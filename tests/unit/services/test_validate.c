@@ -38,6 +38,10 @@ static void violations_are_worded_as_aws_words_them(void **state) {
          "Value '[bad-format!!!]' at 'vpcConfig.subnetIds' failed to satisfy constraint: Member must satisfy constraint: [Member must have "
          "length less than or equal to 1024, Member must have length greater than or equal to 0, Member must satisfy regular expression "
          "pattern: subnet-[0-9a-z]*]");
+  expect("{" GOOD ", \"LoggingConfig\": {\"LogGroup\": \"\"}}", 2,
+         "Value '' at 'loggingConfig.logGroup' failed to satisfy constraint: Member must satisfy regular expression pattern: "
+         "[\\.\\-_/#A-Za-z0-9]+; Value '' at 'loggingConfig.logGroup' failed to satisfy constraint: Member must have length greater "
+         "than or equal to 1");
   expect("{" GOOD ", \"EphemeralStorage\": {}}", 1, "Value null at 'ephemeralStorage.size'");
 }
 
