@@ -3,7 +3,7 @@
 
 #include "shapes.h"
 
-enum { GROUP_REGION = 4, GROUP_ACCOUNT = 10, GROUP_NAME = 12, GROUP_QUALIFIER = 13, GROUPS = 15, MAX_NAME_TEXT = 256 };
+enum { GROUP_REGION = 4, GROUP_ACCOUNT = 10, GROUP_NAME = 12, GROUP_QUALIFIER = 13, GROUPS = 15, MAX_NAME_TEXT = 257 };
 
 bool mf_name_patterns_init(mf_name_patterns *patterns) {
   if (!mf_pattern_compile(mf_pattern_function_read, &patterns->read)) return false;

@@ -28,7 +28,8 @@ const char mf_pattern_function_write[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGIO
   "java21, ruby3.3, ruby3.4, ruby3.2, python3.8, python3.9, java17, nodejs16.x, dotnet10, dotnet8, java11, dotnet6, "          \
   "nodejs18.x, provided.al2, java8.al2"
 
-#define NAME_READ {"FunctionName", MF_TEXT, 1, 170, mf_pattern_function_read, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
+// 256 where botocore says 170: longer names are refused for what else is wrong with them only (recorded).
+#define NAME_READ {"FunctionName", MF_TEXT, 1, 256, mf_pattern_function_read, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
 #define NAME_WRITE {"FunctionName", MF_TEXT, 1, 140, mf_pattern_function_write, NULL, NULL, MF_REQUIRED | MF_IN_PATH}
 #define RESOURCE {"Resource", MF_TEXT, NONE, TAGGABLE, NULL, NULL, MF_REQUIRED | MF_IN_PATH, "ARN"}
 #define PAGE_FIELDS \
