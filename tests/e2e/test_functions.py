@@ -45,7 +45,7 @@ def test_defaults_are_lambdas(client):
         "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"}}
     assert got["MemorySize"] >= 128
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", got["LastModified"])
-    assert "Environment" not in got and "Runtime" not in got and "VpcConfig" not in got
+    assert not {"Environment", "Runtime", "RuntimeVersionConfig", "VpcConfig"} & set(got)
 
 
 def test_members_are_kept_and_returned(client):

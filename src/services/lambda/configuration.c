@@ -180,6 +180,16 @@ static void set_version(json_t *out, const json_t *number) {
   json_object_set_new(out, "Version", json_string(text));
 }
 
+// AWS names the runtime version that a function was given. Ours has one of each runtime, named by the digest of its name.
+static json_t *runtime_version(mf_str region, const char *runtime) {
+  uint8_t digest[MF_SHA256_BYTES];
+  char hex[MF_SHA256_HEX + 1], arn[160];
+  mf_sha256(runtime, strlen(runtime), digest);
+  mf_hex(digest, sizeof digest, hex);
+  snprintf(arn, sizeof arn, "arn:aws:lambda:%.*s::runtime:%s", MF_STR_ARG(region), hex);
+  return json_pack("{s:s}", "RuntimeVersionArn", arn);
+}
+
 json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix, const json_t *row, bool in_list) {
   static const char *const not_in_lists[] = {"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason",
                                              "LastUpdateStatusReasonCode"};
@@ -194,6 +204,8 @@ json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix
     json_object_set_new(out, "ImageConfigResponse", json_pack("{s:O}", "ImageConfig", image_config));
     json_object_del(out, "ImageConfig");
   }
+  const char *runtime = json_string_value(json_object_get(out, "Runtime"));
+  if (runtime && !in_list) json_object_set_new(out, "RuntimeVersionConfig", runtime_version(region, runtime));
   for (size_t i = 0; in_list && i < MF_COUNT(not_in_lists); i++) json_object_del(out, not_in_lists[i]);
   return out;
 }
