@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
 import time
 import urllib.request
@@ -26,9 +25,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import recording
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAYFLY = os.environ.get("MAYFLY", str(ROOT / "build/mayfly"))
-RECORDED = ROOT.parent / "shared/aws-recorded.tar.xz"
 ROLE = "arn:aws:iam::000000000000:role/models"
 
 
@@ -81,11 +81,11 @@ class Server:
         self.process.wait()
         wait_for(lambda: not pathlib.Path(f"/proc/{front}").exists(), what="front's end")
 
-    def client(self, region="us-east-1", service="lambda", **changes):
+    def client(self, region="us-east-1", service="lambda", session=boto3, **changes):
         settings = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret, "endpoint_url": self.endpoint,
                     "region_name": region, "config": botocore.config.Config(retries={"max_attempts": 0}, read_timeout=60, max_pool_connections=32,
                                                         parameter_validation=False)}
-        return boto3.client(service, **{**settings, **changes})
+        return session.client(service, **{**settings, **changes})
 
     def run(self, *arguments, check=True, **more):
         done = subprocess.run([MAYFLY, *map(str, arguments), "--data", self.data], capture_output=True, timeout=120, **more)
@@ -166,18 +166,14 @@ def invoke(client, name, payload, **more):
     return answer, answer["Payload"].read()
 
 
-class Recorded:
-    """What AWS answered to one test's calls, by step. The recording masks names: what stands for one, "<name:1>", must be the same wherever
-    the mask is; `known` says what some of them are."""
+class Recorded(recording.Recording):
+    """What AWS answered to one test's calls, by step, for tests that insist on it; `known` says what some masks are."""
 
     def __init__(self, test, file="lambda/test_lambda_api.json", **known):
-        if not RECORDED.exists():
-            pytest.skip(f"AWS's recorded answers are not at {RECORDED}")
-        with tarfile.open(RECORDED) as archive:
-            member = next(name for name in archive.getnames() if name.endswith(file))
-            tests = json.load(archive.extractfile(member))
-        self.steps = next(value["recorded-content"] for name, value in tests.items() if name.endswith("::" + test))
-        self.known = {"partition": "aws", "region": "us-east-1", **{name.replace("_", "-"): value for name, value in known.items()}}
+        tests = recording.recorded_tests(file)
+        if not tests:
+            pytest.skip(f"AWS's recorded answers are not at {recording.ARCHIVE}")
+        super().__init__(tests[test], **known)
 
     def check(self, step, call, **arguments):
         """Calls, and compares status, code, message and members; the answer."""
@@ -189,32 +185,11 @@ class Recorded:
         return answer
 
     def compare(self, where, theirs, ours):
-        if isinstance(theirs, dict):
-            assert isinstance(ours, dict), f"{where}: {ours!r}, AWS: {theirs!r}"
-            if where.endswith("ResponseMetadata"):
-                ours, theirs = ({"HTTPStatusCode": each["HTTPStatusCode"]} for each in (ours, theirs))
-            assert sorted(ours) == sorted(theirs), f"{where}: members {ours}, AWS: {theirs}"
-            for name in theirs:
-                self.compare(f"{where}.{name}", theirs[name], ours[name])
-        elif isinstance(theirs, list):
-            assert isinstance(ours, list) and len(ours) == len(theirs), f"{where}: {ours!r}, AWS: {theirs!r}"
-            for at, each in enumerate(theirs):
-                self.compare(f"{where}[{at}]", each, ours[at])
-        elif isinstance(theirs, str):
-            assert self.is_same_text(theirs, str(ours)), f"{where}: {ours!r}, AWS: {theirs!r}, {self.known}"
-        else:
-            assert ours == theirs, f"{where}: {ours!r}, AWS: {theirs!r}"
-
-    def is_same_text(self, theirs, ours):
-        parts = re.split(r"<([a-z0-9_-]+(?::\d+)?)>", theirs.replace("111111111111", "000000000000"))
-        pattern, names = re.escape(parts[0]), []
-        for name, after in zip(parts[1::2], parts[2::2]):
-            names += [] if name in self.known else [name]
-            pattern += (re.escape(self.known[name]) if name in self.known else "(.+)") + re.escape(after)
-        found = re.fullmatch(pattern, ours)
-        if found:
-            self.known.update(zip(names, found.groups()))
-        return found
+        if self.found is not None:  # a part of what is being compared
+            super().compare(where, theirs, ours)
+            return
+        differences = self.differences(where, theirs, ours)
+        assert not differences, "\n".join(differences)
 
 
 def supported():
