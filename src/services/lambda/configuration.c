@@ -375,7 +375,8 @@ void mf_handle_DeleteFunction(mf_operation_call *call) {
     mf_refuse(call->http, 400, "InvalidParameterValueException", "$LATEST version cannot be deleted without deleting the function.");
     return;
   }
-  if (mf_qualifier_kind_of(call->qualifier) == MF_QUALIFIER_ALIAS) {
+  // AWS takes "$latest", which cannot be an alias, for a version that is not there (recorded).
+  if (mf_qualifier_kind_of(call->qualifier) == MF_QUALIFIER_ALIAS && !memchr(call->qualifier.data, '$', call->qualifier.len)) {
     mf_refuse(call->http, 400, "InvalidParameterValueException", "Deletion of aliases is not currently supported.");
     return;
   }
