@@ -16,6 +16,7 @@
 typedef enum mf_field_kind {
   MF_TEXT,
   MF_INTEGER,
+  MF_NUMBER,
   MF_BOOLEAN,
   MF_BLOB,
   MF_STRUCTURE,
@@ -80,7 +81,7 @@ const mf_field *mf_shape_field(const mf_shape *shape, const char *name);
 bool mf_value_is_listed(const char *values, mf_str value);
 
 // AWS's regular expressions (java.util.regex) on top of POSIX extended ones: \d, \s and escapes in
-// brackets are translated, the one look-behind that AWS's model has, (?<!\.)$, is checked by hand.
+// brackets are translated; the look-behind that AWS's model has, (?<!\.)$, and the look-ahead (?!^\d+$) are checked by hand.
 bool mf_pattern_compile(const char *pattern,
                         regex_t *regex);  // anchored at both ends; groups move by one
 typedef enum mf_pattern_verdict {

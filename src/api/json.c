@@ -59,9 +59,10 @@ void mf_json_begin(void) { mark = failures; }
 bool mf_json_lost(void) { return failures != mark; }
 
 char *mf_json_text(const json_t *value) {
-  const size_t size = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+  const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);  // 0.2 as "0.2"
+  const size_t size = json_dumpb(value, NULL, 0, flags);
   char *text = size > 0 ? malloc(size + 1) : NULL;
-  if (!text || json_dumpb(value, text, size, JSON_COMPACT | JSON_ENCODE_ANY) != size) {
+  if (!text || json_dumpb(value, text, size, flags) != size) {
     free(text);
     return NULL;
   }

@@ -64,6 +64,11 @@ static bool broken_rule(const mf_field *f, mf_str value, char *out, size_t capac
 
 static void all_rules(const mf_field *f, mf_buf *out) {
   const char *separator = "";
+  if (f->kind == MF_NUMBER) {
+    mf_buf_format(out, "Member must have value less than or equal to %" PRId64 ".0, Member must have value greater than or equal to %" PRId64
+                       ".0, Member must not be null", f->max, f->min);
+    return;
+  }
   if (f->values) {
     mf_buf_format(out, "Member must satisfy enum value set: [%s], Member must not be null", f->values);
     separator = ", ";
@@ -136,13 +141,14 @@ static bool has_type(const mf_field *f, const json_t *value) {
     case MF_TEXT:
     case MF_BLOB: return json_is_string(value);
     case MF_INTEGER: return json_is_integer(value);
+    case MF_NUMBER: return json_is_number(value);
     case MF_BOOLEAN: return json_is_boolean(value);
     case MF_LIST: return json_is_array(value);
     default: return json_is_object(value);
   }
 }
 
-static const char *const kind_names[] = {"a String", "an Integer", "a Boolean", "a Blob", "a Structure", "a List", "a Map"};
+static const char *const kind_names[] = {"a String", "an Integer", "a Double", "a Boolean", "a Blob", "a Structure", "a List", "a Map"};
 
 static mf_str text_of(const json_t *value) { return (mf_str){json_string_value(value), json_string_length(value)}; }
 
@@ -194,22 +200,63 @@ static void check_list(const mf_field *f, const json_t *list, const char *path, 
   mf_buf_deinit(&shown);
 }
 
+// As Java writes them: "0.5", "2.0".
+static void show_number(double value, mf_buf *out) {
+  const bool is_whole = value > -1e7 && value < 1e7 && value == (double)(int64_t)value;
+  mf_buf_format(out, is_whole ? "%.1f" : "%.15g", value);
+}
+
+// "{a=b, c=0.5}": how AWS shows a map.
+static void show_map(const json_t *map, mf_buf *out) {
+  const char *key, *separator = "";
+  json_t *value;
+  mf_buf_text(out, "{");
+  json_object_foreach((json_t *)(uintptr_t)map, key, value) {
+    mf_buf_format(out, "%s%s=", separator, key);
+    if (json_is_number(value)) show_number(json_number_value(value), out);
+    else mf_buf_str(out, text_of(value));
+    separator = ", ";
+  }
+  mf_buf_text(out, "}");
+}
+
+// A map breaks the rule of its keys, or of its values, once, with all that the rule says.
+static void add_map_rule(const json_t *map, const char *what, const mf_field *of, const char *path, mf_violations *v) {
+  mf_buf rules = {0}, shown = {0};
+  mf_buf_format(&rules, "%s must satisfy constraint: [", what);
+  all_rules(of, &rules);
+  mf_buf_append(&rules, "]", 2);
+  show_map(map, &shown);
+  if (rules.failed || shown.failed) v->out_of_memory = true;
+  else add(v, mf_buf_view(&shown), path, rules.data);
+  mf_buf_deinit(&rules);
+  mf_buf_deinit(&shown);
+}
+
+static bool breaks_rule(const mf_field *of, const json_t *value, mf_violations *v) {
+  char rule[1024];
+  if (of->kind != MF_NUMBER) return broken_rule(of, text_of(value), rule, sizeof rule, v);
+  const double number = json_number_value(value);
+  return (of->max != MF_NO_LIMIT && number > (double)of->max) || (of->min != MF_NO_LIMIT && number < (double)of->min);
+}
+
 static void check_map(const mf_field *f, const json_t *map, const char *path, mf_violations *v) {
+  const mf_field *key_field = &f->of->fields[0], *value_field = &f->of->fields[1];
   const char *key;
   json_t *value;
-  char rule[1024], constraint[1200];
+  char rule[1024];
+  bool bad_key = false, bad_value = false;
   json_object_foreach((json_t *)(uintptr_t)map, key, value) {
-    if (!json_is_string(value)) {
+    if (!has_type(value_field, value)) {
       v->wrong_type = true;
-      mf_buf_format(&v->text, "Value of '%s' in '%s' can not be converted to a String", key, path);
+      mf_buf_format(&v->text, "Value of '%s' in '%s' can not be converted to %s", key, path, kind_names[value_field->kind]);
       return;
     }
-    if (!broken_rule(&f->of->fields[0], mf_str_from(key), rule, sizeof rule, v)) continue;
-    snprintf(constraint, sizeof constraint, "Map keys must satisfy constraint: [%s]", rule);
-    char shown[SHOWN_BYTES];
-    snprintf(shown, sizeof shown, "{%s=%s}", key, json_string_value(value));
-    add(v, mf_str_from(shown), path, constraint);
+    bad_key |= broken_rule(key_field, mf_str_from(key), rule, sizeof rule, v);
+    bad_value |= breaks_rule(value_field, value, v);
   }
+  if (bad_value) add_map_rule(map, "Map value", value_field, path, v);
+  if (bad_key) add_map_rule(map, "Map keys", key_field, path, v);
 }
 
 static void check_value(const mf_field *f, const json_t *value, const char *path, mf_violations *v) {

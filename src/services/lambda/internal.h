@@ -89,7 +89,9 @@ bool mf_take_name(mf_operation_call *call, const mf_lambda_name *name);
 json_t *mf_require_row(mf_operation_call *call);
 // false: an answer was sent, because the function is Pending or an update is under way.
 bool mf_require_idle(mf_operation_call *call, const json_t *row);
+// false: an answer was sent, because the request wants another RevisionId than this row's, or than this object's member.
 bool mf_require_revision(mf_operation_call *call, const json_t *row);
+bool mf_require_revision_of(mf_operation_call *call, const json_t *holder);
 
 // configuration.c
 json_t *mf_configuration_json(mf_str region, mf_str name, const char *arn_suffix, const json_t *row, bool in_list);
@@ -119,6 +121,11 @@ void mf_handle_GetFunctionCodeSigningConfig(mf_operation_call *call);
 void mf_handle_GetAccountSettings(mf_operation_call *call);
 void mf_handle_PublishVersion(mf_operation_call *call);
 void mf_handle_ListVersionsByFunction(mf_operation_call *call);
+void mf_handle_CreateAlias(mf_operation_call *call);
+void mf_handle_GetAlias(mf_operation_call *call);
+void mf_handle_UpdateAlias(mf_operation_call *call);
+void mf_handle_DeleteAlias(mf_operation_call *call);
+void mf_handle_ListAliases(mf_operation_call *call);
 void mf_handle_TagResource(mf_operation_call *call);
 void mf_handle_UntagResource(mf_operation_call *call);
 void mf_handle_ListTags(mf_operation_call *call);

@@ -99,9 +99,11 @@ bool mf_require_idle(mf_operation_call *call, const json_t *row) {
   return false;
 }
 
-bool mf_require_revision(mf_operation_call *call, const json_t *row) {
+bool mf_require_revision(mf_operation_call *call, const json_t *row) { return mf_require_revision_of(call, mf_row_configuration(row)); }
+
+bool mf_require_revision_of(mf_operation_call *call, const json_t *holder) {
   const char *given = json_string_value(json_object_get(call->body, "RevisionId"));
-  const char *current = json_string_value(json_object_get(mf_row_configuration(row), "RevisionId"));
+  const char *current = json_string_value(json_object_get(holder, "RevisionId"));
   if (!given || (current && strcmp(given, current) == 0)) return true;
   mf_refuse(call->http, 412, "PreconditionFailedException",
             "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest "

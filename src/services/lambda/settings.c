@@ -65,6 +65,35 @@ bool mf_setting_save(mf_store *store, mf_table table, mf_str key, const json_t *
   return ok;
 }
 
+// ---- answers ----
+struct mf_pending_answer {
+  mf_reply *reply;
+  json_t *answer;
+  int status;
+};
+
+mf_pending_answer *mf_answer_when_stored(mf_operation_call *call, json_t *answer) {
+  mf_pending_answer *pending = mf_json_lost() ? NULL : malloc(sizeof *pending);
+  if (pending) *pending = (mf_pending_answer){mf_reply_defer(call->http), answer, call->operation->status};
+  else mf_refuse_no_memory(call->http);
+  if (pending && pending->reply) return pending;
+  free(pending);
+  json_decref(answer);
+  return NULL;
+}
+
+void mf_answer_stored(void *context, const mf_error *err) {
+  mf_pending_answer *pending = context;
+  mf_json_begin();
+  if (err) {
+    mf_reply_error(pending->reply, err);
+    json_decref(pending->answer);
+  } else {
+    mf_reply_json(pending->reply, pending->status, pending->answer);
+  }
+  free(pending);
+}
+
 // ---- lists ----
 typedef struct page {
   mf_operation_call *call;

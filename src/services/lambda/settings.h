@@ -19,6 +19,12 @@ bool mf_setting_save(mf_store *store, mf_table table, mf_str key, const json_t *
 bool mf_setting_write(mf_arena *arena, mf_table table, mf_str key, const json_t *value,
                       mf_write *write, mf_error *err) MF_MUST_CHECK;
 
+// The answer to a change, which is sent when the change is on disk: `mf_answer_stored` is the store's callback for it.
+typedef struct mf_pending_answer mf_pending_answer;
+// Takes the reference; NULL answer: no body. The status is the operation's. NULL: another answer was sent.
+mf_pending_answer *mf_answer_when_stored(mf_operation_call *call, json_t *answer);
+void mf_answer_stored(void *pending_answer, const mf_error *err);
+
 // One row as a List operation shows it, a new reference; NULL: it is not shown. key: without the
 // prefix.
 typedef json_t *mf_list_item(mf_operation_call *call, mf_str key, const json_t *value);

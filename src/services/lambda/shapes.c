@@ -110,6 +110,17 @@ SHAPE(UpdateFunctionCodeRequest, NAME_WRITE, {"ZipFile", MF_BLOB, NONE},
 
 SHAPE(PublishVersionRequest, NAME_WRITE, {"CodeSha256", MF_TEXT, NONE}, {"Description", MF_TEXT, 0, 256}, {"RevisionId", MF_TEXT, NONE});
 SHAPE(ListVersionsByFunctionRequest, NAME_READ, PAGE_FIELDS);
+#define ALIAS_FIELD(flags) {"Name", MF_TEXT, 1, 128, "(?!^[0-9]+$)([a-zA-Z0-9-_]+)", NULL, NULL, MF_REQUIRED | (flags)}
+#define VERSION_FIELD(flags) {"FunctionVersion", MF_TEXT, 1, 1024, "(\\$LATEST|[0-9]+)", NULL, NULL, flags}
+INNER(AdditionalVersionWeights, {"", MF_TEXT, 1, 1024, "[0-9]+"}, {"", MF_NUMBER, 0, 1});
+INNER(RoutingConfig, {"AdditionalVersionWeights", MF_MAP, NONE, NULL, NULL, &AdditionalVersionWeights});
+#define ROUTING_FIELD {"RoutingConfig", MF_STRUCTURE, NONE, NULL, NULL, &RoutingConfig}
+SHAPE(CreateAliasRequest, NAME_WRITE, ALIAS_FIELD(0), VERSION_FIELD(MF_REQUIRED), {"Description", MF_TEXT, 0, 256}, ROUTING_FIELD);
+SHAPE(UpdateAliasRequest, NAME_WRITE, ALIAS_FIELD(MF_IN_PATH), VERSION_FIELD(0), {"Description", MF_TEXT, 0, 256}, ROUTING_FIELD,
+      {"RevisionId", MF_TEXT, NONE});
+SHAPE(GetAliasRequest, NAME_WRITE, ALIAS_FIELD(MF_IN_PATH));
+SHAPE(DeleteAliasRequest, NAME_WRITE, ALIAS_FIELD(MF_IN_PATH));
+SHAPE(ListAliasesRequest, NAME_WRITE, VERSION_FIELD(MF_IN_QUERY), PAGE_FIELDS);
 SHAPE(GetFunctionRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(GetFunctionConfigurationRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(DeleteFunctionRequest, NAME_READ, QUALIFIER_FIELD);

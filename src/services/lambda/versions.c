@@ -80,22 +80,6 @@ json_t *mf_version_json(mf_str region, mf_str name, const json_t *row, bool in_l
 }
 
 // ---- PublishVersion ----
-typedef struct publication {
-  mf_reply *reply;
-  json_t *answer;
-} publication;
-
-static void published(void *context, const mf_error *err) {
-  publication *p = context;
-  if (err) {
-    json_decref(p->answer);
-    mf_reply_error(p->reply, err);
-  } else {
-    mf_reply_json(p->reply, 201, p->answer);
-  }
-  free(p);
-}
-
 static bool check_code(mf_operation_call *call, const json_t *row) {
   const char *wanted = json_string_value(json_object_get(call->body, "CodeSha256"));
   const char *current = json_string_value(json_object_get(mf_row_configuration(row), "CodeSha256"));
@@ -118,21 +102,18 @@ static void publish(mf_operation_call *call, json_t *row) {
   mf_error err;
   const uint64_t number = last_number(row) + 1;
   mf_str key = mf_version_key(call->arena, call->key, number);
-  mf_reply *reply = mf_reply_defer(call->http);
-  if (!reply) return;
-  publication *p = malloc(sizeof *p);
-  if (!p || !key.data) {
-    free(p);
-    mf_reply_refuse(reply, 500, "ServiceException", "out of memory");
+  if (!key.data) {
+    mf_refuse_no_memory(call->http);
     return;
   }
   json_t *version = mf_version_row(row, number), *description = json_object_get(call->body, "Description");
   if (json_is_string(description)) json_object_set(mf_row_configuration(version), "Description", description);
   json_object_set_new(row, "versions", json_integer((json_int_t)number));
   mf_touch_revision(row);
-  *p = (publication){.reply = reply, .answer = mf_version_json(call->region, call->name, version, false)};
+  mf_pending_answer *answer = mf_answer_when_stored(call, mf_version_json(call->region, call->name, version, false));
   const mf_row_change changes[] = {{call->key, row}, {key, version}};
-  if (!mf_rows_save(&call->lambda->functions, changes, MF_COUNT(changes), NULL, 0, published, p, &err)) published(p, &err);
+  if (answer && !mf_rows_save(&call->lambda->functions, changes, MF_COUNT(changes), NULL, 0, mf_answer_stored, answer, &err))
+    mf_answer_stored(answer, &err);
   json_decref(version);
 }
 

@@ -12,7 +12,7 @@ static json_t *text_or_null(const char *text) { return text ? json_string(text) 
 static json_t *shape_json(const mf_shape *shape);
 
 static json_t *field_json(const mf_field *field) {
-  static const char *const kinds[] = {"string", "integer", "boolean", "blob", "structure", "list", "map"};
+  static const char *const kinds[] = {"string", "integer", "float", "boolean", "blob", "structure", "list", "map"};
   json_t *out = json_pack("{s:s,s:s,s:o,s:o,s:o,s:o,s:i,s:s}", "name", field->name, "kind", kinds[field->kind], "min", number_or_null(field->min),
                           "max", number_or_null(field->max), "pattern", text_or_null(field->pattern), "values", text_or_null(field->values),
                           "flags", (int)field->flags, "sent_as", field->sent_as ? field->sent_as : field->name);
