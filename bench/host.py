@@ -325,6 +325,20 @@ def mapped_inodes(pid):
     return set()
 
 
+def memory(server):
+    """Bytes: PSS of keeper and front with resident memfds that are no blank worker's; PSS of the workers."""
+    processes = server.processes()
+    fronts = [pid for pid, name in processes.items() if name == "mayfly-front"]
+    workers = set(processes) - set(fronts) - {server.process.pid}
+    held, blank = {}, set()
+    for pid in [server.process.pid, *fronts]:
+        held |= memfds(pid)
+    for pid in workers:
+        blank |= mapped_inodes(pid)
+    others = sum(size for inode, size in held.items() if inode not in blank)
+    return sum(pss_bytes(pid) for pid in [server.process.pid, *fronts]) + others, sum(pss_bytes(pid) or 0 for pid in workers)
+
+
 def front_pss(world):
     """1,000 functions over 50 different 14 MB models; the weights of each differ."""
     import numpy
@@ -344,21 +358,11 @@ def front_pss(world):
             world.load(server.port, 1, 0, 1, script(world.scratch / "one", [server.request(f"f{i}-0", picture_event([1, 3, 8, 8]))]))
         server.wait_until_empty()
         time.sleep(2)
-        processes = server.processes()
-        fronts = [pid for pid, name in processes.items() if name == "mayfly-front"]
-        workers = set(processes) - set(fronts) - {server.process.pid}
-        pss = sum(pss_bytes(pid) for pid in [server.process.pid, *fronts])
-        held, blank = {}, set()
-        for pid in [server.process.pid, *fronts]:
-            held |= memfds(pid)
-        for pid in workers:
-            blank |= mapped_inodes(pid)
-        others = sum(size for inode, size in held.items() if inode not in blank)
-        pool = sum(pss_bytes(pid) or 0 for pid in workers)
+        front, pool = memory(server)
         count = len(server.rows())
     if count != 1000:
         raise RuntimeError(f"{count} functions instead of 1000")
-    return {"host.front_pss_mb_1000_functions": (pss + others) / 1e6, "host.pool_mb": pool / 1e6}
+    return {"host.front_pss_mb_1000_functions": front / 1e6, "host.pool_mb": pool / 1e6}
 
 
 def instance_private(world):
@@ -388,11 +392,11 @@ def instance_private(world):
 MEASUREMENTS = [warm_overhead, invocations_per_echo, cold_14mb, cold_100mb, burst, drop_caches, fresh_mobilenetv2, fresh_trees100, instance_private, front_pss]
 
 
-def measure(only=None):
+def measure(only=None, measurements=None):
     subprocess.run(["ninja", "-C", BUILD, "bench/load", "bench/echo"], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory(prefix="mayfly-bench-") as scratch:
         world = World(scratch)
-        for measurement in MEASUREMENTS:
+        for measurement in measurements or MEASUREMENTS:
             if only and measurement.__name__ not in only:
                 continue
             print(f"== {measurement.__name__}", flush=True)
