@@ -69,7 +69,7 @@ static bool expect(line *l, const char *name, mf_error *err) {
 }
 
 static bool expect_minutes(line *l, mf_error *err) {
-  char minute[8];
+  char minute[12];
   for (int i = 1; i <= TRACE_MINUTES; i++) {
     snprintf(minute, sizeof minute, "%d", i);
     if (!expect(l, minute, err)) return false;

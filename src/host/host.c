@@ -141,7 +141,7 @@ void mf_host_drain(mf_host *host, void (*done)(void *context), void *context) {
   host->drained = done;
   host->drained_context = context;
   mf_loop_timer_cancel(host->loop, &host->refill);
-  while (mf_pool_end_least_useful(host)) {}
+  mf_pool_end_all_idle(host);
   mf_compile_stop(host);
   mf_host_soon(host);
 }

@@ -172,6 +172,7 @@ void mf_worker_idle(mf_host *host, mf_worker *worker);                // or kill
 void mf_worker_forget_answer(mf_host *host, mf_worker *worker);       // HELD, and its answer has been read
 mf_worker *mf_worker_reuse(mf_host *host, mf_function *function);     // an idle one, NULL: none
 bool mf_pool_end_least_useful(mf_host *host);                         // of all idle instances; false: there is none
+void mf_pool_end_all_idle(mf_host *host);
 void mf_pool_retire_idle(mf_host *host, mf_function *function);
 
 // function.c

@@ -182,6 +182,10 @@ bool mf_pool_end_least_useful(mf_host *host) {
   return true;
 }
 
+void mf_pool_end_all_idle(mf_host *host) {
+  while (host->idle_oldest) end_instance(host, host->idle_oldest);
+}
+
 // Processes and descriptors are limited (by the keeper, by the system, by whoever started us): the least useful idle instance gives its own.
 static bool make_way(mf_host *host) {
   if (!mf_pool_end_least_useful(host)) return false;
