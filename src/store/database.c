@@ -177,15 +177,17 @@ static bool prefix_end(mf_str prefix, mf_arena *arena, mf_str *end) {
   return true;
 }
 
-sqlite3_stmt *mf_database_scan(mf_database *database, mf_table table, mf_str prefix, mf_str after, mf_arena *arena, mf_error *err) {
+// Rows with key > after and the prefix, in the given order.
+static sqlite3_stmt *scan(mf_database *database, mf_table table, const char *columns, mf_str prefix, mf_str after, const char *order, mf_arena *arena,
+                          mf_error *err) {
   char sql[200];
   mf_str end;
   if (!prefix_end(prefix, arena, &end)) {
     mf_fail(err, MF_OutOfMemory, "no memory for a scan");
     return NULL;
   }
-  snprintf(sql, sizeof sql, "SELECT key, value FROM %s WHERE key > ?1 AND key >= ?2%s ORDER BY key", table_names[table],
-           end.len > 0 ? " AND key < ?3" : "");
+  snprintf(sql, sizeof sql, "SELECT %s FROM %s WHERE key > ?1 AND key >= ?2%s ORDER BY key%s", columns, table_names[table],
+           end.len > 0 ? " AND key < ?3" : "", order);
   sqlite3_stmt *statement = prepare(database, sql, err);
   if (!statement) return NULL;
   // The bound texts must outlive the statement: `end` is in the arena, prefix and after are the caller's.
@@ -195,6 +197,14 @@ sqlite3_stmt *mf_database_scan(mf_database *database, mf_table table, mf_str pre
   fail(database, sql, err);
   sqlite3_finalize(statement);
   return NULL;
+}
+
+sqlite3_stmt *mf_database_scan(mf_database *database, mf_table table, mf_str prefix, mf_str after, mf_arena *arena, mf_error *err) {
+  return scan(database, table, "key, value", prefix, after, "", arena, err);
+}
+
+sqlite3_stmt *mf_database_scan_back(mf_database *database, mf_table table, mf_str prefix, mf_arena *arena, mf_error *err) {
+  return scan(database, table, "key", prefix, MF_STR(""), " DESC", arena, err);
 }
 
 bool mf_database_step(mf_database *database, sqlite3_stmt *statement, bool *row, mf_error *err) {

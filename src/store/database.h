@@ -29,6 +29,8 @@ bool mf_database_get(mf_database *database, mf_table table, mf_str key, mf_arena
 // Rows with key > after and the prefix, in byte order: a statement to step; NULL on failure.
 sqlite3_stmt *mf_database_scan(mf_database *database, mf_table table, mf_str prefix, mf_str after, mf_arena *arena, mf_error *err)
     MF_MUST_CHECK;
+// The same keys, the last one first.
+sqlite3_stmt *mf_database_scan_back(mf_database *database, mf_table table, mf_str prefix, mf_arena *arena, mf_error *err) MF_MUST_CHECK;
 // *row true: a row is there to read; false: the end.
 bool mf_database_step(mf_database *database, sqlite3_stmt *statement, bool *row, mf_error *err) MF_MUST_CHECK;
 void mf_database_checkpoint(mf_database *database);

@@ -2,6 +2,7 @@
 #ifndef MF_STORE_INTERNAL_H
 #define MF_STORE_INTERNAL_H
 
+#include "checkpoint.h"
 #include "database.h"
 #include "log.h"
 #include "overlay.h"
@@ -13,6 +14,7 @@ struct mf_store {
   mf_database reader;          // the loop's thread reads through this one
   mf_database writer;          // the journal's thread writes through this one
   mf_overlay overlay;
+  mf_checkpointer *checkpointer;
   mf_store_thread *journal;    // commits, grouped
   mf_store_thread *copier;     // blobs: a big one does not hold up a commit
   mf_store_logs *logs;

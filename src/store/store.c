@@ -66,14 +66,12 @@ static void run_commits(void *context, mf_store_thread *thread, mf_store_job *ba
   const bool ok = write_batch(store, batch, false, &err);
   const bool deletions_ok = ok || (err.code == MF_NoSpace && write_deletions(store, batch));
   if (deletions_ok) mf_reserve_make(store->directory_fd);
-  while (batch) {
-    mf_store_job *next = batch->next;
-    commit_job *job = (commit_job *)batch;
-    job->ok = ok || (deletions_ok && is_deletion(batch));
+  for (mf_store_job *base = batch; base; base = base->next) {
+    commit_job *job = (commit_job *)base;
+    job->ok = ok || (deletions_ok && is_deletion(base));
     if (!job->ok) job->error = err;
-    mf_store_thread_done(thread, batch);
-    batch = next;
   }
+  mf_store_thread_done_all(thread, batch);
 }
 
 // ---- the loop's thread ----
@@ -180,6 +178,36 @@ bool mf_store_scan(mf_store *store, mf_table table, mf_str prefix, mf_str after,
   return ok;
 }
 
+// The last row of the database that no write under way deletes, and the last one under way: the greater.
+static bool last_key(mf_store *store, mf_table table, const merge *m, mf_str *last, mf_error *err) {
+  bool has_row = false;
+  do {
+    if (!mf_database_step(&store->reader, m->statement, &has_row, err)) return false;
+    *last = has_row ? row_key(m->statement) : MF_STR("");
+  } while (has_row && mf_overlay_find(&store->overlay, table, *last));  // of those the overlay's own say
+  for (uint32_t i = m->n_pending; i-- > 0;) {
+    if (!m->pending[i]->value.data) continue;
+    if (!has_row || mf_key_compare(m->pending[i]->key, *last) > 0) *last = m->pending[i]->key;
+    break;
+  }
+  return true;
+}
+
+bool mf_store_last(mf_store *store, mf_table table, mf_str prefix, char *key, size_t *len, mf_error *err) {
+  mf_arena arena;
+  mf_arena_init(&arena, 0);
+  merge m = {0};
+  mf_str last;
+  bool ok = mf_overlay_select(&store->overlay, table, prefix, MF_STR(""), &arena, &m.pending, &m.n_pending, err) &&
+            (m.statement = mf_database_scan_back(&store->reader, table, prefix, &arena, err)) && last_key(store, table, &m, &last, err);
+  if (ok && last.len > *len) ok = mf_fail(err, MF_Internal, "a key of %zu bytes", last.len);
+  if (ok && last.len > 0) memcpy(key, last.data, last.len);
+  if (ok) *len = last.len;
+  sqlite3_finalize(m.statement);
+  mf_arena_deinit(&arena);
+  return ok;
+}
+
 // ---- logs ----
 void mf_store_log(mf_store *store, mf_str function, mf_str text) { mf_store_logs_add(store->logs, function, text); }
 
@@ -196,6 +224,7 @@ bool mf_store_log_since(mf_store *store, mf_str function, uint64_t *position, si
 static void on_wake(void *data) {
   mf_store *store = data;
   if (store->journal) mf_store_thread_finish(store->journal);
+  if (store->checkpointer) mf_checkpointer_finish(store->checkpointer);
   if (store->copier) mf_store_thread_finish(store->copier);
   if (store->logs) mf_store_logs_finish(store->logs);
 }
@@ -233,6 +262,7 @@ static bool open_databases(mf_store *store, const char *directory, mf_error *err
   snprintf(path, sizeof path, "%s/" MF_DATABASE_FILE, directory);
   mf_reserve_give_up(store->directory_fd);
   bool ok = mf_database_open(&store->writer, path, err) && mf_database_open(&store->reader, path, err) &&
+            (store->checkpointer = mf_checkpointer_create(&store->writer, path, store->loop, err)) &&
             mf_store_sync_directory(store->directory_fd, directory, err);
   mf_reserve_make(store->directory_fd);
   return ok;
@@ -266,6 +296,8 @@ void mf_store_close(mf_store *store) {
   mf_store_thread_destroy(copier);
   mf_store_thread_destroy(store->journal);
   store->journal = NULL;
+  mf_checkpointer_destroy(store->checkpointer);
+  store->checkpointer = NULL;
   mf_store_logs_destroy(store->logs);
   store->logs = NULL;
   mf_database_close(&store->reader);

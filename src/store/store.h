@@ -38,6 +38,8 @@ bool mf_store_get(mf_store *store, mf_table table, mf_str key, mf_arena *arena, 
 typedef bool mf_store_each(void *context, mf_str key, mf_slice value);
 bool mf_store_scan(mf_store *store, mf_table table, mf_str prefix, mf_str after, uint32_t limit, mf_store_each *each, void *context,
                    mf_error *err) MF_MUST_CHECK;
+// The last key with the prefix, in the caller's memory; *len: room in, length out, 0 when there is none.
+bool mf_store_last(mf_store *store, mf_table table, mf_str prefix, char *key, size_t *len, mf_error *err) MF_MUST_CHECK;
 
 // ---- blobs ----
 typedef struct mf_blob_id { uint8_t sha256[MF_SHA256_BYTES]; } mf_blob_id;

@@ -95,6 +95,16 @@ void mf_store_thread_done(mf_store_thread *thread, mf_store_job *job) {
   mf_loop_wake(thread->loop);
 }
 
+void mf_store_thread_done_all(mf_store_thread *thread, mf_store_job *batch) {
+  pthread_mutex_lock(&thread->lock);
+  for (mf_store_job *next; batch; batch = next) {
+    next = batch->next;
+    append(&thread->done, batch);
+  }
+  pthread_mutex_unlock(&thread->lock);
+  mf_loop_wake(thread->loop);
+}
+
 void mf_store_thread_finish(mf_store_thread *thread) {
   pthread_mutex_lock(&thread->lock);
   mf_store_job *job = take_all(&thread->done);

@@ -18,6 +18,7 @@ mf_store_thread *mf_store_thread_create(void (*run)(void *context, mf_store_thre
                                         mf_loop *loop, mf_error *err) MF_MUST_CHECK;
 void mf_store_thread_post(mf_store_thread *thread, mf_store_job *job);
 void mf_store_thread_done(mf_store_thread *thread, mf_store_job *job);  // on the thread
+void mf_store_thread_done_all(mf_store_thread *thread, mf_store_job *batch);  // the same for all of a list, with one wake-up
 void mf_store_thread_finish(mf_store_thread *thread);                   // on the loop: runs `finish` of all that is done
 void mf_store_thread_wait(mf_store_thread *thread);                     // blocks until all that was posted is done, then finishes it
 void mf_store_thread_destroy(mf_store_thread *thread);                  // waits, finishes, joins
