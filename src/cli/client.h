@@ -16,6 +16,7 @@ int mf_cli_describe(int argc, char **argv);
 int mf_cli_rm(int argc, char **argv);
 int mf_cli_invoke(int argc, char **argv);
 int mf_cli_logs(int argc, char **argv);
+int mf_cli_events(int argc, char **argv);
 int mf_cli_env(int argc, char **argv);
 int mf_cli_aws(int argc, char **argv);
 int mf_cli_keys(int argc, char **argv);

@@ -23,7 +23,7 @@ typedef struct command {
 static const command commands[] = {
     {"serve", mf_serve_main,
      "[--data DIR] [--listen ADDR:PORT] [--keep-alive SECONDS|hybrid] [--run-slots N] [--pool-memory MB]\n"
-     "                    [--max-package MB] [--tls-cert FILE --tls-key FILE | --insecure]",
+     "                    [--max-package MB] [--retry-scale X] [--tls-cert FILE --tls-key FILE | --insecure]",
      "run the server",
      "Serves functions until SIGTERM or SIGINT, then finishes what is under way and exits with 0.\n\n"
      "  --data DIR          where functions, keys and logs are kept (default: MAYFLY_DATA, else /var/lib/mayfly for root,\n"
@@ -36,6 +36,8 @@ static const command commands[] = {
      "                      twice as many, so that the next is there when one ends\n"
      "  --pool-memory MB    that blank workers hold ready to become instances, default 256\n"
      "  --max-package MB    largest package, unzipped, default 250\n"
+     "  --retry-scale X     of the delays between attempts of asynchronous events (1 and 2 minutes, and the back-off of\n"
+     "                      1 s to 5 min); from 0.000001 to 1; for tests\n"
      "  --tls-cert, --tls-key FILE   serve HTTPS with this PEM certificate and key\n"
      "  --insecure          plain HTTP on an address that is not loopback\n"},
     {"deploy", mf_cli_deploy, "PATH [--name NAME] [--memory MB] [--timeout SECONDS]", "make or change a function, wait until it serves",
@@ -53,6 +55,13 @@ static const command commands[] = {
      "to standard output as it came. Exits with 1 when the function failed.\n\n"
      "  --log             the invocation's log lines, on standard error\n" SERVER_HELP},
     {"logs", mf_cli_logs, "NAME [--follow]", "show a function's log", "  --follow          wait for more, until interrupted or the function is removed\n" SERVER_HELP},
+    {"events", mf_cli_events, "[NAME | show ID | retry ID | drop ID] [--json]", "show asynchronous events that wait, run or failed",
+     "Without an ID: how many events wait and run for each function (or for NAME), and the first 20 of those that wait, wait for another\n"
+     "attempt, or failed. Failed events for which the function has no destination or dead-letter target are kept: the last 1000 of the\n"
+     "server, at most 64 MB and for 14 days.\n\n"
+     "  show ID           its payload, as it came\n"
+     "  retry ID          a failed event is accepted anew; one that waits for another attempt is tried now\n"
+     "  drop ID           remove it\n" JSON_HELP SERVER_HELP},
     {"env", mf_cli_env, "", "print key, region and endpoint as shell exports",
      "Use:  eval \"$(mayfly env)\"\nAWS clients in that shell then talk to this server.\n\n" SERVER_HELP},
     {"aws", mf_cli_aws, "[--data DIR] [--endpoint URL] ARGS...", "run aws-cli against this server",

@@ -24,6 +24,7 @@ typedef struct front {
   mf_serve_services *services;
   mf_serve_images *images;
   mf_serve_invoker *invoker;
+  mf_events *events;
   mf_lambda *lambda;
   mf_wire *wire;
   mf_timer stop_timer, collect_timer;
@@ -111,6 +112,7 @@ static void stop(void *context) {
   mf_log(MF_LOG_INFO, "stopping: what runs finishes first");
   mf_serve_images_stop(f->images);
   mf_wire_stop_accepting(f->wire);
+  mf_events_stop(f->events);
   f->stop_deadline_ns = INT64_MAX;
   mf_host_drain(f->host, on_all_done, f);
   on_stop_timer(&f->stop_timer);
@@ -149,13 +151,21 @@ static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
          (f->invoker = mf_serve_invoker_create(f->store, f->host, err));
 }
 
+static bool make_events(front *f, mf_error *err) {
+  const mf_serve_options *o = f->setup->options;
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  const mf_events_options options = {.slots = o->run_slots ? o->run_slots : (uint32_t)MF_MIN(MF_MAX(processors, 1), MF_HOST_MAX_SLOTS),
+                                     .retry_scale = o->retry_scale};
+  return (f->events = mf_events_create(f->store, f->loop, &options, err)) != NULL;
+}
+
 static bool make_lambda(front *f, mf_error *err) {
-  const mf_lambda_env env = {.store = f->store, .loop = f->loop, .max_package_bytes = f->setup->options->max_package_bytes,
+  const mf_lambda_env env = {.store = f->store, .events = f->events, .loop = f->loop, .max_package_bytes = f->setup->options->max_package_bytes,
                              .account_concurrency = ACCOUNT_CONCURRENCY, .built = mf_serve_images_built(f->images),
                              .scheme = f->setup->certificate_pem ? "https" : "http",
                              .invoke = invoke, .release = release, .cancel = cancel, .compile = compile, .forget = forget,
                              .instances = instances, .context = f};
-  return (f->lambda = mf_lambda_create(&env, err)) && mf_lambda_resume(f->lambda, err);
+  return (f->lambda = mf_lambda_create(&env, err)) && mf_lambda_resume(f->lambda, err) && mf_events_resume(f->events, err);
 }
 
 static bool make_wire(front *f, mf_error *err) {
@@ -203,7 +213,8 @@ static bool start(front *f, int keeper_socket, mf_error *err) {
   if (!mf_isa_detect(&isa, err)) return false;
   if (!(f->loop = mf_loop_create(err)) || !(f->store = mf_store_open(f->setup->options->data, f->loop, err))) return false;
   if (!make_host(f, keeper_socket, isa, err) || !(f->keys = mf_serve_keys_open(f->store, f->setup->options->data, err))) return false;
-  if (!(f->services = mf_serve_services_create(f->store, f->keys, err)) || !make_lambda(f, err) || !make_wire(f, err)) return false;
+  if (!(f->services = mf_serve_services_create(f->store, f->keys, err)) || !make_events(f, err)) return false;
+  if (!make_lambda(f, err) || !make_wire(f, err)) return false;
   f->stop_timer = (mf_timer){.fire = on_stop_timer, .data = f};
   f->collect_timer = (mf_timer){.fire = on_collect, .data = f};
   mf_host_on_stop(f->host, stop, f);
@@ -213,11 +224,13 @@ static bool start(front *f, int keeper_socket, mf_error *err) {
 // The store's last callbacks belong to the service, so the service goes after the store; its counters are written before.
 static void finish(front *f) {
   if (f->lambda) mf_lambda_flush(f->lambda);
+  if (f->events) mf_events_flush(f->events);
   mf_wire_destroy(f->wire);
   mf_host_destroy(f->host);
   mf_store_close(f->store);
   mf_lambda_destroy(f->lambda);
   mf_serve_services_destroy(f->services);
+  mf_events_destroy(f->events);
   mf_serve_keys_close(f->keys);
   mf_serve_images_destroy(f->images);
   mf_serve_invoker_destroy(f->invoker);
@@ -232,6 +245,7 @@ int mf_front_main(void *setup, int keeper_socket) {
   bool ok = start(&f, keeper_socket, &err) && mf_loop_run(f.loop, &err);
   if (!ok) mf_log(MF_LOG_ERROR, "%s", err.message);
   if (f.images) mf_serve_images_stop(f.images);
+  if (f.events) mf_events_stop(f.events);
   finish(&f);
   if (ok) mf_serve_remove_file(f.setup->options->data, "endpoint");
   return ok ? 0 : 1;

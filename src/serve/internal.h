@@ -4,6 +4,7 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "events/events.h"
 #include "host/host.h"
 #include "services/iam/iam.h"
 #include "services/lambda/lambda.h"
@@ -19,6 +20,7 @@ typedef struct mf_serve_options {
   int64_t keep_alive_ns;            // or MF_KEEP_ALIVE_HYBRID
   uint32_t run_slots;
   uint64_t pool_bytes, max_package_bytes;
+  double retry_scale;
   const char *tls_certificate, *tls_key;  // file names
   bool insecure;
 } mf_serve_options;

@@ -51,7 +51,7 @@ def test_defaults_are_lambdas(client):
 def test_members_are_kept_and_returned(client):
     given = dict(Runtime="python3.9", Handler="app.handler", Description="a model", Timeout=7, MemorySize=256,
                  Environment={"Variables": {"A_B": "c"}}, TracingConfig={"Mode": "Active"}, EphemeralStorage={"Size": 1024},
-                 KMSKeyArn="arn:aws:kms:us-east-1:000000000000:key/x", DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"},
+                 KMSKeyArn="arn:aws:kms:us-east-1:000000000000:key/x", DeadLetterConfig={"TargetArn": ""},
                  VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}, Architectures=["x86_64"],
                  FileSystemConfigs=[{"Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",
                                      "LocalMountPath": "/mnt/models"}])

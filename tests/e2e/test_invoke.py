@@ -84,11 +84,10 @@ def test_timeout(client):
     assert "\tDuration: 1000.00 ms\t" in report and report.endswith("\tStatus: timeout")
 
 
-def test_dry_run_event_and_wrong_types(client, scale):
+def test_dry_run_and_wrong_types(client, scale):
     answer = client.invoke(FunctionName=scale, InvocationType="DryRun")
     assert answer["StatusCode"] == 204 and answer["Payload"].read() == b"" and "ExecutedVersion" not in answer
-    for arguments, status, word in (({"InvocationType": "Event"}, 501, "Event"), ({"InvocationType": "Later"}, 400, "invocationType"),
-                                    ({"LogType": "All"}, 400, "logType")):
+    for arguments, status, word in (({"InvocationType": "Later"}, 400, "invocationType"), ({"LogType": "All"}, 400, "logType")):
         with pytest.raises(botocore.exceptions.ClientError) as caught:
             client.invoke(FunctionName=scale, **arguments)
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == status and word in str(caught.value)

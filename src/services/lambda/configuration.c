@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "asynchronous.h"
 #include "deploy.h"
 #include "garbage.h"
 #include "package.h"
@@ -169,8 +170,13 @@ static bool check_logging(mf_operation_call *call, const json_t *body) {
   return false;
 }
 
+static bool check_dead_letter(mf_operation_call *call, const json_t *body) {
+  const char *arn = json_string_value(json_object_get(json_object_get(body, "DeadLetterConfig"), "TargetArn"));
+  return !arn || !*arn || mf_check_event_target(call, arn);
+}
+
 bool mf_check_configuration(mf_operation_call *call, const json_t *body) {
-  return check_runtime(call, body) && check_environment(call, body) && check_layers(call, body) && check_logging(call, body);
+  return check_runtime(call, body) && check_dead_letter(call, body) && check_environment(call, body) && check_layers(call, body) && check_logging(call, body);
 }
 
 // ---- what is returned ----
@@ -363,6 +369,7 @@ static void delete_function(mf_operation_call *call, json_t *row) {
   if (d) {
     *d = (deletion){.lambda = call->lambda, .reply = reply, .row = json_incref(row), .versions = json_incref(versions), .key_len = call->key.len};
     memcpy(d->key, call->key.data, call->key.len);
+    mf_event_configs_forget(call->lambda, call->key);
     if (!mf_row_delete(&call->lambda->functions, call->key, versions, deleted, d, &err)) deleted(d, &err);
   } else if (reply) {
     mf_reply_refuse(reply, 500, "ServiceException", "out of memory");

@@ -27,6 +27,7 @@ static void link_newest(mf_lambda_cache *functions, mf_lambda_entry *f) {
 }
 
 static void free_function(mf_lambda_entry *f) {
+  free(f->dead_letter);
   free((void *)(uintptr_t)f->spec.key.data);
   free(f);
 }
@@ -196,6 +197,20 @@ void mf_row_new_revision(json_t *row) {
 
 static uint32_t number(const json_t *object, const char *name) { return (uint32_t)json_integer_value(json_object_get(object, name)); }
 
+// "region/name:qualifier" of DeadLetterConfig's ARN, which was checked when it was set: arn:aws:lambda:REGION:ACCOUNT:function:NAME[:QUALIFIER],
+// or a name as it stands.
+static char *read_dead_letter(mf_str key, const json_t *configuration) {
+  const char *arn = json_string_value(json_object_get(json_object_get(configuration, "DeadLetterConfig"), "TargetArn"));
+  char region[64] = "", *target = NULL;
+  const char *name = arn ? strstr(arn, "function:") : NULL;
+  if (!name) return NULL;
+  if (sscanf(arn, "arn:%*[^:]:lambda:%63[^:]", region) != 1)
+    snprintf(region, sizeof region, "%.*s", (int)MF_MIN(mf_lambda_region_of(key).len, sizeof region - 1), key.data);
+  if (asprintf(&target, "%s/%s", region, name + strlen("function:")) >= 0) return target;
+  mf_log(MF_LOG_ERROR, "no memory for the dead-letter target of %.*s", MF_STR_ARG(key));
+  return NULL;
+}
+
 // The parts of a row that invocations need.
 static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const json_t *row) {
   const json_t *configuration = mf_row_configuration(row), *image = json_object_get(row, "image");
@@ -209,6 +224,8 @@ static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const
   f->spec.arena_bytes = (uint64_t)json_integer_value(json_object_get(image, "arena_bytes"));
   f->has_image = mf_blob_id_parse(json_object_get(image, "blob"), &f->spec.image);
   snprintf(f->built, sizeof f->built, "%s", built ? built : "");
+  free(f->dead_letter);
+  f->dead_letter = read_dead_letter(f->spec.key, configuration);
   f->stale = f->has_image && strcmp(f->built, functions->built) != 0;
   f->rebuilding = false;
   f->state = state && strcmp(state, "Active") == 0 ? MF_STATE_ACTIVE : state && strcmp(state, "Failed") == 0 ? MF_STATE_FAILED : MF_STATE_PENDING;
@@ -373,6 +390,7 @@ bool mf_rows_save(mf_lambda_cache *functions, const mf_row_change *changes, uint
     mf_lambda_entry *f = mf_lambda_entry_peek(functions, changes[i].key);
     if (f) read_row(functions, f, changes[i].row);
   }
+  if (ok) mf_events_wake(functions->events, mf_lambda_function_key(changes[0].key));
   return ok;
 }
 
@@ -436,6 +454,7 @@ bool mf_row_delete(mf_lambda_cache *functions, mf_str key, const json_t *version
   if (!ok) return false;
   mf_lambda_entry_drop(functions, key);
   drop_versions(functions, key, versions);
+  if (!mf_lambda_is_version(key)) mf_events_forget(functions->events, key);
   return true;
 }
 
@@ -512,5 +531,5 @@ void mf_lambda_cache_deinit(mf_lambda_cache *functions) {
     newer = f->newer;
     free_function(f);
   }
-  *functions = (mf_lambda_cache){.store = functions->store, .built = functions->built};
+  *functions = (mf_lambda_cache){.store = functions->store, .events = functions->events, .built = functions->built};
 }

@@ -40,6 +40,7 @@ typedef struct mf_lambda_entry {
   uint32_t in_flight;         // pins it
   uint32_t waiters;           // readers of its log that wait
   char built[40];             // what built the image
+  char *dead_letter;          // where failed events go, "region/name:qualifier"; NULL: nowhere
   mf_counters counters;
   mf_billed unwritten;        // of unwritten_day, not in its row yet (days.h)
   uint32_t unwritten_day;
@@ -47,6 +48,7 @@ typedef struct mf_lambda_entry {
 
 typedef struct mf_lambda_cache {
   mf_store *store;
+  mf_events *events;          // hear of functions that change or go
   mf_lambda_entry *buckets[MF_LAMBDA_BUCKETS];
   mf_lambda_entry *newest, *oldest, *dirty;
   uint32_t count;

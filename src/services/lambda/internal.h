@@ -51,6 +51,14 @@ typedef struct mf_walk {
   char after[MF_WALK_KEY_BYTES];       // the last key looked at
 } mf_walk;
 
+typedef struct mf_event_config {  // kept parsed (event_config.c)
+  char *key;                      // "region/name:qualifier"; NULL: an empty place
+  uint32_t max_retries;
+  int64_t max_age_s;
+  char *on_success, *on_failure;  // "region/name:qualifier", NULL: none
+} mf_event_config;
+enum { MF_EVENT_CONFIGS = 256 };
+
 struct mf_lambda {
   mf_lambda_env env;
   mf_lambda_cache functions;
@@ -58,6 +66,7 @@ struct mf_lambda {
   mf_operation_context *contexts;      // one for each operation
   struct mf_invoking *free_invocations;
   struct mf_log_wait *log_waits;
+  mf_event_config event_configs[MF_EVENT_CONFIGS];
   bool unfinished;                     // a deployment could not go on for lack of memory or disk: looked for again soon
   uint32_t rebuilding;                 // background compilations of stale images under way
   uint32_t compiling, storing;         // all compilations, and packages on their way into the store
@@ -107,6 +116,12 @@ bool mf_check_tags(mf_operation_call *call, const json_t *tags);
 
 // handlers
 void mf_handle_Invoke(mf_operation_call *call);
+void mf_handle_InvokeAsync(mf_operation_call *call);
+void mf_handle_PutFunctionEventInvokeConfig(mf_operation_call *call);
+void mf_handle_UpdateFunctionEventInvokeConfig(mf_operation_call *call);
+void mf_handle_GetFunctionEventInvokeConfig(mf_operation_call *call);
+void mf_handle_DeleteFunctionEventInvokeConfig(mf_operation_call *call);
+void mf_handle_ListFunctionEventInvokeConfigs(mf_operation_call *call);
 void mf_handle_CreateFunction(mf_operation_call *call);
 void mf_handle_ListFunctions(mf_operation_call *call);
 void mf_handle_GetFunction(mf_operation_call *call);
@@ -138,6 +153,14 @@ void mf_invocations_free(mf_lambda *lambda);
 // own.c
 // A function's name as the path's last segment, and its key; false: an answer was sent.
 bool mf_own_name(mf_http_request *http, const mf_principal *principal, mf_str *name, char **key);
+// A number in the query, 0 when it is not given. false: an answer was sent.
+bool mf_own_number(mf_http_request *http, const char *name, long least, long most, long *out);
+// own_events.c
+void mf_own_list_events(mf_http_request *http, const mf_principal *principal, void *context);
+void mf_own_list_function_events(mf_http_request *http, const mf_principal *principal, void *context);
+void mf_own_show_event(mf_http_request *http, const mf_principal *principal, void *context);
+void mf_own_retry_event(mf_http_request *http, const mf_principal *principal, void *context);
+void mf_own_drop_event(mf_http_request *http, const mf_principal *principal, void *context);
 bool mf_own_route(mf_lambda *lambda, mf_http_request *http, mf_route_result *result);
 void mf_log_waits_wake(mf_lambda *lambda, mf_str key);
 void mf_log_waits_end(mf_lambda *lambda);

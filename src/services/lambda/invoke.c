@@ -5,10 +5,12 @@
 #include <stdlib.h>
 
 #include "days.h"
+#include "asynchronous.h"
 #include "deploy.h"
 #include "qualifier.h"
 #include "report.h"
 
+enum { DRY_RUN = 1, EVENT = 2 };  // places in the list of types
 enum { NAME_LENGTH = 64, KEY_BYTES = 256, LOG_RESULT_BYTES = 4 * ((MF_REPORT_BYTES + 2) / 3) + 4 };
 
 typedef struct mf_invoking {
@@ -16,6 +18,7 @@ typedef struct mf_invoking {
   mf_lambda *lambda;
   mf_lambda_entry *function, *version;  // whose counters and log, and what runs; the same without a published version
   mf_http_request *http;   // NULL: the client is gone or has been answered
+  mf_event *event;         // NULL: somebody waits for the answer
   bool wants_log, done;
   struct mf_invoking *next_free;
 } mf_invoking;
@@ -102,6 +105,20 @@ static void unpin(mf_invoking *i) {
   mf_lambda_entry_answered(functions, i->function);
 }
 
+// The dispatcher hears how its event went while the answer is still there.
+static void tell_dispatcher(mf_invoking *i) {
+  const mf_lambda_call *call = &i->call;
+  mf_event *event = i->event;
+  event->verdict = call->throttled        ? MF_EVENT_THROTTLED
+                   : call->failed         ? MF_EVENT_SYSTEM_ERROR
+                   : call->function_error ? MF_EVENT_FUNCTION_ERROR
+                                          : MF_EVENT_DONE;
+  event->message = call->throttled ? call->throttle_reason : call->failed ? call->message : NULL;
+  event->function_error = call->function_error;
+  event->response = call->response;
+  mf_events_ran(i->lambda->env.events, event);
+}
+
 static void done(mf_lambda_call *call) {
   mf_invoking *i = call->data;
   mf_lambda *lambda = i->lambda;
@@ -117,6 +134,8 @@ static void done(mf_lambda_call *call) {
   } else {
     finish(i);
   }
+  if (i->event) tell_dispatcher(i);
+  else mf_events_foreground(lambda->env.events, false);
   lambda->env.release(lambda->env.context, call);
   unpin(i);
   if (!i->http) give_back(i);  // else when its request ends
@@ -132,13 +151,18 @@ static void request_ended(mf_http_request *http, void *data, bool answered) {
 }
 
 // ---- the request ----
-static bool is_runnable(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *function) {
+static bool is_active(mf_http_request *http, const mf_lambda_entry *function) {
   static const char *const names[] = {"Pending", "Active", "Failed"};
   if (function->state != MF_STATE_ACTIVE || !function->has_image) {
     mf_refuse(http, 409, "ResourceConflictException",
               "The operation cannot be performed at this time. The function is currently in the following state: %s", names[function->state]);
     return false;
   }
+  return true;
+}
+
+static bool is_runnable(mf_lambda *lambda, mf_http_request *http, mf_lambda_entry *function) {
+  if (!is_active(http, function)) return false;
   if (!function->stale) return true;
   if (!function->rebuilding) mf_deploy_rebuild(lambda, function);  // before the walk comes to it
   mf_refuse(http, 503, "ServiceException", "The function's model is being compiled for this machine and this version of Mayfly. Try again.");
@@ -160,8 +184,42 @@ static void start(mf_lambda *lambda, mf_http_request *http, const mf_resolved *w
   memcpy(i->call.request_id, mf_request_id(http), MF_UUID_TEXT + 1);
   mf_request_set_data(http, i);
   mf_request_on_end(http, request_ended);
+  mf_events_foreground(lambda->env.events, true);
   pin(i);
   lambda->env.invoke(lambda->env.context, &what->version->spec, &i->call);
+}
+
+static void refuse_event(mf_event *event, mf_lambda *lambda, mf_event_verdict verdict, const char *message) {
+  event->verdict = verdict;
+  event->message = message;
+  mf_events_ran(lambda->env.events, event);
+}
+
+void mf_invoke_event(mf_lambda *lambda, mf_event *event) {
+  mf_error err;
+  mf_resolved what;
+  mf_invoking *i;
+  if (!mf_resolve(lambda, event->function, event->qualifier, &what, &err)) {
+    refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, err.message);
+  } else if (!what.version) {
+    refuse_event(event, lambda, MF_EVENT_GONE, NULL);
+  } else if (what.version->state != MF_STATE_ACTIVE || !what.version->has_image || what.version->stale) {
+    if (what.version->stale && !what.version->rebuilding) mf_deploy_rebuild(lambda, what.version);
+    refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "the function cannot run now");
+  } else if (!(i = take(lambda))) {
+    refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "out of memory");
+  } else {
+    *i = (mf_invoking){.lambda = lambda, .function = what.function, .version = what.version, .event = event};
+    i->call.payload = event->payload;
+    i->call.payload_fd = -1;
+    i->call.done = done;
+    i->call.data = i;
+    memcpy(i->call.request_id, event->request_id, MF_UUID_TEXT + 1);
+    const mf_str version = mf_lambda_version_of(what.version->spec.key);
+    snprintf(event->executed_version, sizeof event->executed_version, "%.*s", MF_STR_ARG(version));
+    pin(i);
+    lambda->env.invoke(lambda->env.context, &what.version->spec, &i->call);
+  }
 }
 
 // One of the values of an enumeration in a header; 0: absent, -1: none of them (an answer was sent).
@@ -188,10 +246,10 @@ static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str 
   else if (!what.version)
     mf_refuse(http, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s:%.*s",
               MF_STR_ARG(mf_lambda_region_of(key)), MF_STR_ARG(mf_lambda_name_of(key)), MF_STR_ARG(qualifier.len > 0 ? qualifier : MF_STR("$LATEST")));
-  else if (type == 2)
-    mf_refuse(http, 501, "NotImplementedException", "InvocationType Event is not supported by this version of Mayfly");
-  else if (is_runnable(lambda, http, what.version)) {
-    if (type == 1) mf_respond(http, 204, NULL, 0, (mf_slice){0}, NULL, NULL);
+  else if (type == EVENT) {
+    if (is_active(http, what.version)) mf_accept_event(lambda, http, key, qualifier, false);
+  } else if (is_runnable(lambda, http, what.version)) {
+    if (type == DRY_RUN) mf_respond(http, 204, NULL, 0, (mf_slice){0}, NULL, NULL);
     else start(lambda, http, &what, log_type == 1);
   }
 }
@@ -229,6 +287,10 @@ void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void
 
 void mf_invoke_too_large(mf_http_request *http, void *data) {
   (void)data;
-  mf_refuse(http, 413, "RequestEntityTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation",
+  char length[24] = "";
+  const mf_str given = mf_request_header(http, "content-length");
+  if (given.len < sizeof length) memcpy(length, given.data, given.len);
+  if (mf_str_is(mf_request_header(http, "x-amz-invocation-type"), "Event") && length[0]) mf_refuse_large_event(http, strtoull(length, NULL, 10));
+  else mf_refuse(http, 413, "RequestEntityTooLargeException", "Request must be smaller than %d bytes for the InvokeFunction operation",
             MF_INVOKE_LIMIT);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "days.h"
+#include "asynchronous.h"
 #include "deploy.h"
 #include "garbage.h"
 
@@ -34,9 +35,12 @@ mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {
   lambda->env = *env;
   lambda->contexts = contexts;
   lambda->functions.store = env->store;
+  lambda->functions.events = env->events;
   lambda->functions.built = env->built;
   for (uint32_t i = 0; i < mf_n_operations; i++) contexts[i] = (mf_operation_context){lambda, &mf_operations[i]};
   mf_random(lambda->download_key, sizeof lambda->download_key);
+  const mf_event_runner runner = mf_event_runner_of(lambda);
+  mf_events_attach(env->events, &runner);
   lambda->flush = (mf_timer){.fire = on_flush, .data = lambda};
   if (mf_loop_timer_set(env->loop, &lambda->flush, mf_now_ns() + FLUSH_EVERY_NS, err)) return lambda;
   mf_lambda_destroy(lambda);
@@ -53,6 +57,7 @@ void mf_lambda_destroy(mf_lambda *lambda) {
   mf_loop_timer_cancel(lambda->env.loop, &lambda->walk.timer);
   mf_lambda_cache_deinit(&lambda->functions);
   mf_invocations_free(lambda);
+  mf_event_configs_free(lambda);
   mf_name_patterns_deinit(&lambda->patterns);
   free(lambda->garbage);
   free(lambda->contexts);
@@ -68,7 +73,7 @@ static void unknown_operation(mf_http_request *http, const mf_principal *princip
 }
 
 static uint64_t body_limit(const mf_lambda *lambda, const mf_operation *operation) {
-  if (operation->handle == mf_handle_Invoke) return MF_INVOKE_LIMIT;
+  if (operation->handle == mf_handle_Invoke || operation->handle == mf_handle_InvokeAsync) return MF_INVOKE_LIMIT;
   if (operation->handle != mf_handle_CreateFunction && operation->handle != mf_handle_UpdateFunctionCode) return MF_JSON_LIMIT;
   uint64_t package = lambda->env.max_package_bytes;
   return package > MF_DEFAULT_UNZIPPED ? MF_MAX(package / 3 * 4 + MF_JSON_LIMIT, (uint64_t)MF_CREATE_LIMIT) : MF_CREATE_LIMIT;

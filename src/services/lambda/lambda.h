@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/base.h"
+#include "events/events.h"
 #include "store/store.h"
 #include "wire/wire.h"
 
@@ -54,6 +55,7 @@ typedef struct mf_lambda_compiled {
 
 typedef struct mf_lambda_env {
   mf_store *store;
+  mf_events *events;              // the service attaches itself to it
   mf_loop *loop;
   uint64_t max_package_bytes;     // unzipped
   uint32_t account_concurrency;   // invocations at a time that `invoke` admits; of a region's, 100 stay unreserved

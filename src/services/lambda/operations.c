@@ -221,7 +221,7 @@ static bool resolve_name(mf_operation_call *call) {
 
 // ---- bodies ----
 static bool has_body(const mf_operation *operation) {
-  return operation->handle != mf_handle_Invoke && (strcmp(operation->method, "POST") == 0 || strcmp(operation->method, "PUT") == 0);
+  return operation->handle != mf_handle_Invoke && operation->handle != mf_handle_InvokeAsync && (strcmp(operation->method, "POST") == 0 || strcmp(operation->method, "PUT") == 0);
 }
 
 static bool read_body(mf_operation_call *call) {

@@ -35,7 +35,7 @@ bool mf_own_name(mf_http_request *http, const mf_principal *principal, mf_str *n
   return *key != NULL;
 }
 
-static bool number_parameter(mf_http_request *http, const char *name, long least, long most, long *out) {
+bool mf_own_number(mf_http_request *http, const char *name, long least, long most, long *out) {
   bool found;
   mf_str text = mf_request_parameter(http, name, &found);
   *out = 0;
@@ -96,8 +96,8 @@ static void put_function(mf_http_request *http, const mf_principal *principal, v
   mf_str name;
   char *key;
   long memory, timeout;
-  if (!mf_own_name(http, principal, &name, &key) || !number_parameter(http, "memory", 128, 10240, &memory) ||
-      !number_parameter(http, "timeout", 1, 900, &timeout) || !mf_package_begin_raw(lambda, http, key, &put))
+  if (!mf_own_name(http, principal, &name, &key) || !mf_own_number(http, "memory", 128, 10240, &memory) ||
+      !mf_own_number(http, "timeout", 1, 900, &timeout) || !mf_package_begin_raw(lambda, http, key, &put))
     return;
   put->memory_mb = (uint32_t)memory;
   put->timeout_s = (uint32_t)timeout;
@@ -283,8 +283,8 @@ static void read_log(mf_http_request *http, const mf_principal *principal, void 
   long position, wait_ms;
   bool has_text = false;
   mf_json_begin();
-  if (!mf_own_name(http, principal, &name, &key) || !number_parameter(http, "position", 0, INT64_MAX, &position) ||
-      !number_parameter(http, "wait", 0, LONGEST_WAIT_MS, &wait_ms))
+  if (!mf_own_name(http, principal, &name, &key) || !mf_own_number(http, "position", 0, INT64_MAX, &position) ||
+      !mf_own_number(http, "wait", 0, LONGEST_WAIT_MS, &wait_ms))
     return;
   if (!mf_lambda_entry_find(&lambda->functions, mf_str_from(key), &function, &err)) {
     mf_refuse_error(http, &err);
@@ -314,6 +314,11 @@ static const struct {
     {"GET", "/_mayfly/cost/", mf_cost_of_function, false, false},
     {"GET", "/_mayfly/cost", mf_cost_of_all, false, false},
     {"GET", "/_mayfly/logs/", read_log, false, false},
+    {"GET", "/_mayfly/events", mf_own_list_events, false, false},
+    {"GET", "/_mayfly/events/", mf_own_list_function_events, false, false},
+    {"DELETE", "/_mayfly/events/", mf_own_drop_event, false, false},
+    {"POST", "/_mayfly/event-retries/", mf_own_retry_event, false, false},
+    {"GET", "/_mayfly/event-payloads/", mf_own_show_event, false, false},
     {"GET", "/_mayfly/packages/", mf_package_download, true, false},
 };
 

@@ -66,6 +66,14 @@ INNER(LoggingConfig, {"LogFormat", MF_TEXT, NONE, NULL, "JSON, Text"},
       {"ApplicationLogLevel", MF_TEXT, NONE, NULL, "TRACE, DEBUG, INFO, WARN, ERROR, FATAL"},
       {"SystemLogLevel", MF_TEXT, NONE, NULL, "DEBUG, INFO, WARN"}, {"LogGroup", MF_TEXT, 1, 512, "[\\.\\-_/#A-Za-z0-9]+"});
 
+// As recorded today; the model knows no Kafka.
+#define DESTINATION                                                                                                                   \
+  "$|kafka://([^.]([a-zA-Z0-9\\-_.]{0,248}))|arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-"    \
+  "\\d{1})?:(\\d{12})?:(.*)"
+INNER(OnSuccess, {"Destination", MF_TEXT, 0, 350, DESTINATION});
+INNER(OnFailure, {"Destination", MF_TEXT, 0, 350, DESTINATION});
+INNER(DestinationConfig, {"OnSuccess", MF_STRUCTURE, NONE, NULL, NULL, &OnSuccess}, {"OnFailure", MF_STRUCTURE, NONE, NULL, NULL, &OnFailure});
+
 // Members of the configuration that a function can be created with and that an update can change.
 #define CONFIGURATION_FIELDS                                                                                     \
   {"Runtime", MF_TEXT, NONE, NULL, RUNTIMES, NULL, MF_KEPT},                                                   \
@@ -141,3 +149,14 @@ SHAPE(InvocationRequest, NAME_READ,
       {"ClientContext", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_HEADER}, {"Payload", MF_BLOB, NONE}, QUALIFIER_FIELD,
       {"TenantId", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_HEADER | MF_UNSUPPORTED},
       {"DurableExecutionName", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_HEADER | MF_UNSUPPORTED});
+SHAPE(InvokeAsyncRequest, NAME_READ, {"InvokeArgs", MF_BLOB, NONE, NULL, NULL, NULL, MF_REQUIRED});
+#define EVENT_INVOKE_CONFIG                                                                        \
+  NAME_WRITE, QUALIFIER_FIELD, {"MaximumRetryAttempts", MF_INTEGER, 0, 2},                         \
+      {"MaximumEventAgeInSeconds", MF_INTEGER, 60, 21600},                                         \
+      {"DestinationConfig", MF_STRUCTURE, NONE, NULL, NULL, &DestinationConfig}
+SHAPE(PutFunctionEventInvokeConfigRequest, EVENT_INVOKE_CONFIG);
+SHAPE(UpdateFunctionEventInvokeConfigRequest, EVENT_INVOKE_CONFIG);
+SHAPE(GetFunctionEventInvokeConfigRequest, NAME_WRITE, QUALIFIER_FIELD);
+SHAPE(DeleteFunctionEventInvokeConfigRequest, NAME_WRITE, QUALIFIER_FIELD);
+SHAPE(ListFunctionEventInvokeConfigsRequest, NAME_WRITE, {"Marker", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY},
+      {"MaxItems", MF_INTEGER, 1, 50, NULL, NULL, NULL, MF_IN_QUERY});

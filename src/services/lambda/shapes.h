@@ -11,7 +11,9 @@ extern const mf_shape mf_shape_CreateFunctionRequest, mf_shape_UpdateFunctionCod
     mf_shape_DeleteFunctionConcurrencyRequest, mf_shape_InvocationRequest, mf_shape_TagResourceRequest, mf_shape_UntagResourceRequest,
     mf_shape_ListTagsRequest, mf_shape_GetAccountSettingsRequest, mf_shape_PublishVersionRequest, mf_shape_ListVersionsByFunctionRequest,
     mf_shape_CreateAliasRequest, mf_shape_UpdateAliasRequest, mf_shape_GetAliasRequest, mf_shape_DeleteAliasRequest, mf_shape_ListAliasesRequest,
-    mf_shape_GetFunctionCodeSigningConfigRequest;
+    mf_shape_GetFunctionCodeSigningConfigRequest, mf_shape_InvokeAsyncRequest, mf_shape_PutFunctionEventInvokeConfigRequest,
+    mf_shape_UpdateFunctionEventInvokeConfigRequest, mf_shape_GetFunctionEventInvokeConfigRequest,
+    mf_shape_DeleteFunctionEventInvokeConfigRequest, mf_shape_ListFunctionEventInvokeConfigsRequest;
 
 // lambda.md section 1: the pattern of calls that read or invoke, and the older one of those that write.
 extern const char mf_pattern_function_read[], mf_pattern_function_write[];

@@ -166,6 +166,7 @@ typedef struct server {
   char directory[64];
   mf_loop *loop;
   mf_store *store;
+  mf_events *events;
   mf_lambda *lambda;
   mf_wire *wire;
   mf_lambda_call *calls[16];  // invocations to be answered soon
@@ -276,7 +277,10 @@ static void start(server *s) {
   s->loop = mf_loop_create(&err);
   start_client(s, port);  // before there are threads
   s->store = mf_store_open(s->directory, s->loop, &err);
-  const mf_lambda_env env = {.store = s->store, .loop = s->loop, .max_package_bytes = 1 << 20, .account_concurrency = 1000, .built = "test/1", .scheme = "http",
+  const mf_events_options events = {.slots = 1};
+  s->events = mf_events_create(s->store, s->loop, &events, &err);
+  if (!s->events) fail_msg("%s", err.message);
+  const mf_lambda_env env = {.store = s->store, .events = s->events, .loop = s->loop, .max_package_bytes = 1 << 20, .account_concurrency = 1000, .built = "test/1", .scheme = "http",
                              .invoke = invoke, .release = nothing, .cancel = nothing, .compile = compile, .forget = forget,
                              .instances = instances, .context = s};
   s->lambda = mf_lambda_create(&env, &err);
@@ -293,9 +297,12 @@ static void stop(server *s) {
   assert_int_equal(waitpid(s->client, &status, 0), s->client);
   close(s->reports.fd);
   mf_lambda_flush(s->lambda);
+  mf_events_stop(s->events);
+  mf_events_flush(s->events);
   mf_wire_destroy(s->wire);
   mf_store_close(s->store);
   mf_lambda_destroy(s->lambda);
+  mf_events_destroy(s->events);
   mf_loop_destroy(s->loop);
   snprintf(command, sizeof command, "rm -rf %s", s->directory);
   assert_int_equal(system(command), 0);

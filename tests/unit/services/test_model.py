@@ -11,7 +11,7 @@ import botocore
 
 # Values that AWS answers today (recorded error messages), newer than the model.
 NEWER_VALUES = {"Runtime"}
-NEWER_PATTERNS = {"FunctionName", "Qualifier", "Resource"}
+NEWER_PATTERNS = {"FunctionName", "Qualifier", "Resource", "Destination"}
 NEWER_LIMITS = {"Timeout"}  # the model states no maximum; 900 s is documented
 # Elements: the model states no limits, the recorded error messages do.
 RECORDED_ELEMENTS = {"SubnetIds", "SecurityGroupIds"}

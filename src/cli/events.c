@@ -1,0 +1,86 @@
+// events: what waits, runs and failed; its payload; trying again and dropping.
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "client.h"
+
+
+
+static void add_time(json_t *row, const char *from, const char *to) {
+  char text[32] = "";
+  const json_t *ms = json_object_get(row, from);
+  struct tm tm;
+  const time_t seconds = (time_t)(json_integer_value(ms) / 1000);
+  if (ms && gmtime_r(&seconds, &tm)) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+  json_object_set_new(row, to, json_string(text));
+}
+
+static void print_totals(const json_t *totals) {
+  static const char *const names[] = {"waiting", "running", "retrying", "failed"};
+  for (size_t i = 0; i < MF_COUNT(names); i++)
+    printf("%s%" JSON_INTEGER_FORMAT " %s", i ? ", " : "", json_integer_value(json_object_get(totals, names[i])), names[i]);
+  puts(" in all");
+}
+
+static void print_events(const json_t *json) {
+  static const cli_column functions[] = {{"FUNCTION", "function", false}, {"WAITING", "waiting", true}, {"RUNNING", "running", true}};
+  static const cli_column columns[] = {{"STATE", "state", false},       {"ID", "id", false},         {"REQUEST", "request_id", false},
+                                       {"ATTEMPTS", "attempts", true},  {"BYTES", "bytes", true},    {"ACCEPTED", "accepted", false},
+                                       {"DUE OR FAILED", "at", false}, {"REASON", "reason", false}};
+  size_t i;
+  json_t *row;
+  const json_t *events = json_object_get(json, "events"), *counts = json_object_get(json, "functions");
+  json_array_foreach(events, i, row) add_time(row, "accepted_ms", "accepted"), add_time(row, "at_ms", "at");
+  if (json_array_size(events) == 0 && json_array_size(counts) == 0) {
+    puts("no events wait, run or have failed");
+    return;
+  }
+  if (json_array_size(counts) > 0) cli_print_table(counts, functions, MF_COUNT(functions)), putchar('\n');
+  if (json_array_size(events) > 0) cli_print_table(events, columns, MF_COUNT(columns)), putchar('\n');
+  print_totals(json_object_get(json, "totals"));
+}
+
+static int list_events(const cli_server *server, const char *name, bool as_json) {
+  mf_error err;
+  json_t *json = NULL;
+  const cli_request all = {.method = "GET", .path = "/_mayfly/events"};
+  if (!(name ? cli_ask_about(server, "GET", "/_mayfly/events/", name, &json, &err) : cli_ask(server, &all, &json, &err))) return cli_fail(&err);
+  if (cli_wants_json(as_json)) cli_print_json(json);
+  else print_events(json);
+  json_decref(json);
+  return CLI_OK;
+}
+
+static int show_event(const cli_server *server, const char *id) {
+  mf_buf path = {0};
+  mf_error err;
+  cli_answer answer = {0};
+  mf_buf_text(&path, "/_mayfly/event-payloads/");
+  cli_encode(&path, id);
+  mf_buf_append(&path, "", 1);
+  const cli_request request = {.method = "GET", .path = path.data};
+  bool ok = path.failed ? mf_fail(&err, MF_OutOfMemory, "no memory for a request") : cli_send(server, &request, &answer, &err);
+  ok = ok && cli_answer_is_good(&answer, &err);
+  if (ok) fwrite(answer.body.data, 1, answer.body.len, stdout);
+  const int status = ok ? CLI_OK : cli_fail(&err);
+  cli_answer_free(&answer);
+  mf_buf_deinit(&path);
+  return status;
+}
+
+int mf_cli_events(int argc, char **argv) {
+  cli_server server = {0};
+  bool as_json = false;
+  mf_error err;
+  const cli_option options[] = {{"--json", NULL, &as_json}, CLI_SERVER_OPTIONS(server)};
+  if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
+  if (argc > 3 || (argc == 3 && strcmp(argv[1], "retry") && strcmp(argv[1], "drop") && strcmp(argv[1], "show")))
+    return cli_usage("events", "events takes nothing, the NAME of a function, or show, retry or drop and an ID");
+  if (!cli_find_server(&server, &err)) return cli_fail(&err);
+  if (argc < 3) return list_events(&server, argc == 2 ? argv[1] : NULL, as_json);
+  if (strcmp(argv[1], "show") == 0) return show_event(&server, argv[2]);
+  const bool retries = strcmp(argv[1], "retry") == 0;
+  if (cli_ask_about(&server, retries ? "POST" : "DELETE", retries ? "/_mayfly/event-retries/" : "/_mayfly/events/", argv[2], NULL, &err)) return CLI_OK;
+  return cli_fail(&err);
+}

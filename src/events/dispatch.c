@@ -1,0 +1,231 @@
+// Running: which event begins when, and what follows from how it ended.
+//
+// Events make way for those who wait. They begin at the end of a round of the loop, a few in each; two for each of the host's slots are
+// under way at most. While somebody waits for an answer, or did a moment ago, one slot is left to him, and after each event there is a
+// rest that grows with its run. While events arrive, one for each slot is under way, with a short rest: whoever sends events waits for
+// the disk, and for front. A function without any under way may begin one even when the places are taken, lest a slow one keeps them all.
+#include "internal.h"
+
+#include <stdlib.h>
+
+#define FOREGROUND_NS (2 * MF_NS_PER_MS)
+#define LONGEST_REST_NS (20 * MF_NS_PER_MS)
+#define ARRIVAL_REST_NS (MF_NS_PER_MS / 2)
+#define FLUSH_NS (20 * MF_NS_PER_MS)
+#define FIRST_RETRY_NS (60 * MF_NS_PER_S)
+enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 10 };
+
+// ---- when ----
+static bool somebody_waits(const mf_events *events, int64_t now) {
+  return events->n_foreground > 0 || now - events->foreground_ns < FOREGROUND_NS;
+}
+
+static bool events_arrive(const mf_events *events, int64_t now) {
+  return events->n_arriving > 0 || now - events->arrived_ns < FOREGROUND_NS;
+}
+
+void mf_events_foreground(mf_events *events, bool begins) {
+  if (begins) {
+    events->n_foreground++;
+    return;
+  }
+  if (events->n_foreground > 0) events->n_foreground--;
+  events->foreground_ns = mf_now_ns();
+}
+
+static void pump_at(mf_events *events, int64_t when) {
+  mf_error err;
+  if (events->stopped || (events->pump.position > 0 && events->pump.deadline_ns <= when)) return;
+  if (!mf_loop_timer_set(events->loop, &events->pump, when, &err)) mf_log(MF_LOG_ERROR, "events wait: %s", err.message);
+}
+
+// Not within the timers that fire now, if it is one of them that asks: a round of the loop is between.
+void mf_pump_soon(mf_events *events) { pump_at(events, mf_now_ns()); }
+
+// May another event begin, and of which queues?
+typedef enum room { ROOM_FOR_NONE, ROOM_FOR_NEW_QUEUES, ROOM_FOR_ALL } room;
+static room room_for(const mf_events *events, int64_t now) {
+  const bool waits = somebody_waits(events, now), arrive = events_arrive(events, now);
+  const uint32_t places = waits ? MF_MAX(events->slots - 1, 1) : arrive ? events->slots : 2 * events->slots;
+  if ((waits || arrive) && now < events->rest_until_ns) return ROOM_FOR_NONE;
+  if (events->n_running < places) return ROOM_FOR_ALL;
+  if (waits) return ROOM_FOR_NONE;
+  return events->n_running < MOST_RUNNING ? ROOM_FOR_NEW_QUEUES : ROOM_FOR_NONE;
+}
+
+// ---- what begins ----
+static void look_at_policy(mf_events *events, mf_kept_event *event, mf_event_policy *policy) {
+  *policy = (mf_event_policy){0};
+  events->runner.policy(events->runner.context, event->event.function, event->event.qualifier, policy);
+  event->queue->concurrency = policy->concurrency;
+}
+
+static bool is_too_old(const mf_kept_event *event, const mf_event_policy *policy, int64_t more_ns) {
+  return mf_wall_ns() + more_ns - event->facts.accepted_ms * MF_NS_PER_MS > policy->max_age_ns;
+}
+
+static void show(mf_kept_event *event) {
+  mf_event *e = &event->event;
+  *e = (mf_event){.function = mf_queue_function(event->queue), .qualifier = event->facts.qualifier, .payload = event->facts.payload,
+                  .attempts = event->facts.attempts};
+  memcpy(e->request_id, event->facts.request_id.data, MF_UUID_TEXT);
+}
+
+static void run(mf_events *events, mf_kept_event *event) {
+  event->queue->running++;
+  events->n_running++;
+  mf_kept_list_add(&events->running, event);
+  event->begun_ns = mf_now_ns();
+  events->runner.run(events->runner.context, &event->event);
+}
+
+// true: it runs.
+static bool begin(mf_events *events, mf_kept_event *event) {
+  mf_event_policy policy;
+  show(event);
+  look_at_policy(events, event, &policy);
+  if (!policy.known || event->removed || (event->table == MF_TABLE_events && event->sequence <= event->queue->dropped_through)) {
+    events->stats.dropped++;
+    mf_end_event(events, event);
+  } else if (policy.concurrency == 0) {
+    mf_event_failed(events, event, &policy, MF_CONDITION_NO_CONCURRENCY);
+  } else if (is_too_old(event, &policy, 0)) {
+    mf_event_failed(events, event, &policy, MF_CONDITION_AGE);
+  } else if (mf_lineage_runs(&event->facts, event->event.function) >= MF_EVENT_LOOP_LIMIT) {
+    mf_event_failed(events, event, &policy, MF_CONDITION_LOOP);
+  } else if (event->queue->running >= policy.concurrency) {
+    mf_queue_push_first(event->queue, event);
+    mf_queue_unlist(event->queue);  // until one of its events has ended
+    return false;
+  } else {
+    run(events, event);
+    return true;
+  }
+  return false;
+}
+
+// The next queue, to the end of the line; NULL: there is none that may begin one.
+static mf_queue *next_queue(mf_events *events, room there_is) {
+  for (int looks = 0; looks < LOOKS_PER_ROUND && events->ready_first; looks++) {
+    mf_queue *queue = events->ready_first;
+    const bool may_begin = mf_queue_to_the_end(queue);
+    if (may_begin && (there_is == ROOM_FOR_ALL || queue->running == 0)) return queue;
+    if (!may_begin) mf_queue_drop_unused(queue);
+  }
+  return NULL;
+}
+
+void mf_pump(mf_timer *timer) {
+  mf_events *events = timer->data;
+  room there_is = ROOM_FOR_NONE;
+  for (int begun = 0, looks = 0; begun < PER_ROUND && looks < LOOKS_PER_ROUND && !events->stopped; looks++) {
+    there_is = room_for(events, mf_now_ns());
+    mf_queue *queue = there_is == ROOM_FOR_NONE ? NULL : next_queue(events, there_is);
+    if (!queue) break;
+    mf_kept_event *event = mf_queue_pop(queue);
+    if (event) begun += begin(events, event);
+    else mf_queue_unlist(queue), mf_queue_drop_unused(queue);
+  }
+  if (!events->ready_first || events->stopped) return;
+  const int64_t now = mf_now_ns();
+  there_is = room_for(events, now);
+  if (there_is == ROOM_FOR_ALL) pump_at(events, now);
+  else if (now < events->rest_until_ns) pump_at(events, events->rest_until_ns);
+  // else: when a run ends
+}
+
+// ---- what ended ----
+void mf_events_flush(mf_events *events) {
+  mf_write writes[ENDED_TOGETHER];
+  mf_error err;
+  uint32_t n = 0;
+  mf_loop_timer_cancel(events->loop, &events->flush);
+  for (mf_kept_event *event = events->ended.first; event && n < ENDED_TOGETHER; event = event->next)
+    writes[n++] = (mf_write){event->table, {event->bytes, event->key_len}, {0}};
+  // When it cannot be written they run again after the next start: at least once.
+  if (n > 0 && !mf_store_commit(events->store, writes, n, NULL, NULL, &err)) mf_log(MF_LOG_ERROR, "events that are done stay: %s", err.message);
+  for (mf_kept_event *event = events->ended.first, *next; event; event = next) {
+    next = event->next;
+    mf_kept_event_free(event);
+  }
+  events->ended = (mf_kept_list){0};
+  events->n_ended = 0;
+  events->ended_bytes = 0;
+}
+
+void mf_flush_timer(mf_timer *timer) { mf_events_flush(timer->data); }
+
+void mf_end_event(mf_events *events, mf_kept_event *event) {
+  mf_error err;
+  mf_queue *queue = event->queue;
+  if (event->table == MF_TABLE_retries) mf_retry_loaded(events, event);
+  event->queue = NULL;
+  mf_kept_list_add(&events->ended, event);
+  events->ended_bytes += event->row_len;
+  if (++events->n_ended == ENDED_TOGETHER || events->ended_bytes > ENDED_BYTES) mf_events_flush(events);
+  else if (events->n_ended == 1 && !mf_loop_timer_set(events->loop, &events->flush, mf_now_ns() + FLUSH_NS, &err)) mf_events_flush(events);
+  mf_queue_list(queue);
+  mf_queue_drop_unused(queue);
+}
+
+static int64_t scaled(const mf_events *events, int64_t ns) { return (int64_t)((double)ns * events->retry_scale); }
+
+static void function_failed(mf_events *events, mf_kept_event *event, const mf_event_policy *policy) {
+  const int64_t delay = scaled(events, FIRST_RETRY_NS * (1 + event->facts.attempts));  // 1 minute, then 2
+  events->stats.function_errors++;
+  if (event->facts.attempts < UINT8_MAX) event->facts.attempts++;
+  event->facts.refusals = 0;
+  if (event->facts.attempts > policy->max_retries) mf_event_failed(events, event, policy, MF_CONDITION_RETRIES);
+  else if (is_too_old(event, policy, delay)) mf_event_failed(events, event, policy, MF_CONDITION_AGE);
+  else mf_retry_later(events, event, delay);
+}
+
+// It did not run. The queue rests; the event waits where it stands, or, when it may be the event's own fault, among the retries.
+static void refused(mf_events *events, mf_kept_event *event, const mf_event_policy *policy, bool by_throttle) {
+  const uint32_t doublings = MF_MIN(event->facts.refusals, (uint8_t)9);
+  const int64_t delay = scaled(events, MF_MIN(MF_NS_PER_S << doublings, 300 * MF_NS_PER_S));
+  mf_queue *queue = event->queue;
+  events->stats.throttled += by_throttle;
+  mf_queue_pause(queue);
+  if (event->facts.refusals < UINT8_MAX) event->facts.refusals++;
+  event->row[2] = (char)event->facts.refusals;
+  if (is_too_old(event, policy, delay)) mf_event_failed(events, event, policy, MF_CONDITION_AGE);
+  else if (by_throttle && event->table == MF_TABLE_events) mf_queue_push_first(queue, event);
+  else mf_retry_later(events, event, delay);
+}
+
+static void rest(mf_events *events, const mf_kept_event *event) {
+  const int64_t now = mf_now_ns();
+  if (somebody_waits(events, now)) events->rest_until_ns = now + MF_MIN(REST_PER_RUN * (now - event->begun_ns), LONGEST_REST_NS);
+  else if (events_arrive(events, now)) events->rest_until_ns = now + ARRIVAL_REST_NS;
+}
+
+void mf_events_ran(mf_events *events, mf_event *ran) {
+  mf_kept_event *event = (mf_kept_event *)ran;
+  mf_queue *queue = event->queue;
+  mf_event_policy policy;
+  rest(events, event);
+  mf_kept_list_remove(&events->running, event);
+  events->n_running--;
+  queue->running--;
+  queue->under_way++;  // it stays until this is over
+  look_at_policy(events, event, &policy);
+  if (ran->verdict == MF_EVENT_DONE || ran->verdict == MF_EVENT_FUNCTION_ERROR) mf_queue_go_on(queue);
+  if (events->stopped && ran->verdict >= MF_EVENT_THROTTLED) {
+    mf_kept_event_free(event);  // its row stays for the next start
+  } else if (!policy.known || ran->verdict == MF_EVENT_GONE || event->removed) {
+    events->stats.dropped++;
+    mf_end_event(events, event);
+  } else if (ran->verdict == MF_EVENT_DONE) {
+    events->stats.done++;
+    mf_event_succeeded(events, event, &policy);
+  } else if (ran->verdict == MF_EVENT_FUNCTION_ERROR) {
+    function_failed(events, event, &policy);
+  } else {
+    refused(events, event, &policy, ran->verdict == MF_EVENT_THROTTLED);
+  }
+  queue->under_way--;
+  mf_queue_list(queue);
+  mf_queue_drop_unused(queue);
+  if (events->ready_first) pump_at(events, MF_MAX(mf_now_ns(), events->rest_until_ns));
+}

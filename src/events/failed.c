@@ -1,0 +1,201 @@
+// How an event ends: done, with a record for the destination on success; or failed, with a record for the destination on failure, the
+// event itself for the dead-letter target, and kept for people when it has neither. What follows from an event is written in the commit
+// that removes it, so that no crash comes between.
+//
+// A failed row: version (1), condition (1), length of the reason (2, LE), reason, the event's row. Its key begins with the time.
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FAILED_VERSION = 1, FAILED_HEADER = 4, REASON_LARGEST = 500 };
+#define DAY_NS (24 * 3600 * MF_NS_PER_S)
+
+const char *const mf_condition_names[] = {"Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency", "RecursiveInvocation"};
+
+// ---- deliveries ----
+typedef struct outcome {   // the writes of an event's end, and what they point at
+  mf_write writes[1 + MF_TARGETS + 1];
+  uint32_t n_writes;
+  mf_delivery deliveries[MF_TARGETS];
+  char *rows[MF_TARGETS];
+} outcome;
+
+static void outcome_begin(outcome *o, const mf_kept_event *event) {
+  *o = (outcome){.n_writes = 1};
+  o->writes[0] = (mf_write){event->table, {event->bytes, event->key_len}, {0}};
+}
+
+static void outcome_free(outcome *o) {
+  for (int i = 0; i < MF_TARGETS; i++) free(o->rows[i]);
+}
+
+// "region/name:qualifier" in two.
+static void split_target(mf_str target, mf_str *function, mf_str *qualifier) {
+  const char *colon = memchr(target.data, ':', target.len);
+  const size_t len = colon ? (size_t)(colon - target.data) : target.len;
+  *function = (mf_str){target.data, len};
+  *qualifier = colon ? (mf_str){colon + 1, target.len - len - 1} : MF_STR("");
+}
+
+// A new event for the target, in the same chain. false: it cannot be delivered, and why was logged.
+static bool deliver(mf_events *events, mf_kept_event *event, mf_str target, mf_str payload, outcome *o) {
+  mf_error err;
+  mf_str function, qualifier;
+  mf_event_policy policy = {0};
+  char id[MF_UUID_TEXT + 1];
+  mf_event_facts facts = event->facts;
+  split_target(target, &function, &qualifier);
+  char name[MF_EVENT_KEY + MF_QUALIFIER_LARGEST];  // the policy's texts end with the next question
+  const int len = snprintf(name, sizeof name, "%.*s%c%.*s", MF_STR_ARG(function), 0, MF_STR_ARG(qualifier));
+  if (len < 0 || (size_t)len >= sizeof name) return false;
+  function.data = name;
+  qualifier.data = name + function.len + 1;
+  events->runner.policy(events->runner.context, function, qualifier, &policy);
+  if (!policy.known || payload.len > MF_EVENT_LARGEST) {
+    mf_log(MF_LOG_WARN, "%.*s: the record of event %s cannot be delivered to %.*s: %s", MF_STR_ARG(mf_queue_function(event->queue)),
+           event->event.request_id, MF_STR_ARG(function), policy.known ? "it is larger than 1 MiB" : "there is no such function");
+    return false;
+  }
+  mf_uuid4(id);
+  facts.attempts = facts.refusals = 0;
+  facts.accepted_ms = mf_wall_ns() / MF_NS_PER_MS;
+  facts.request_id = (mf_str){id, MF_UUID_TEXT};
+  facts.qualifier = qualifier;
+  facts.payload = (mf_slice){payload.data, payload.len};
+  mf_lineage_add(&facts, mf_queue_function(event->queue));
+  const uint32_t at = event->n_targets;
+  const size_t row_len = mf_row_bytes(&facts);
+  if (!(o->rows[at] = malloc(row_len))) return false;
+  mf_row_put(&facts, o->rows[at]);
+  if (!mf_delivery_begin(events, function, (mf_slice){o->rows[at], row_len}, &o->deliveries[at], &o->writes[o->n_writes], &err)) return false;
+  event->targets[at].queue = o->deliveries[at].queue;
+  event->targets[at].sequence = o->deliveries[at].sequence;
+  event->n_targets++;
+  o->n_writes++;
+  events->stats.delivered++;
+  return true;
+}
+
+static bool deliver_record(mf_events *events, mf_kept_event *event, mf_str target, mf_condition condition, bool responded, outcome *o) {
+  mf_buf record = {0};
+  char kept[MF_EVENT_KEY + MF_QUALIFIER_LARGEST];
+  if (target.len > sizeof kept) return false;
+  memcpy(kept, target.data, target.len);
+  bool ok = mf_record_write(events, event, condition, responded, &record) &&
+            deliver(events, event, (mf_str){kept, target.len}, mf_buf_view(&record), o);
+  mf_buf_deinit(&record);
+  return ok;
+}
+
+void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_policy *policy) {
+  outcome o;
+  outcome_begin(&o, event);
+  if (policy->on_success.len > 0 && deliver_record(events, event, policy->on_success, MF_CONDITION_SUCCESS, true, &o))
+    mf_event_move(events, event, o.writes, o.n_writes);
+  else mf_end_event(events, event);
+  outcome_free(&o);
+}
+
+// ---- kept ----
+static size_t put_failed(const mf_kept_event *event, mf_condition condition, char **value) {
+  const mf_event *e = &event->event;
+  mf_str reason = mf_str_from(e->message ? e->message : "");
+  if (reason.len == 0 && e->function_error) reason = (mf_str){e->response.data, e->response.len};
+  reason.len = MF_MIN(reason.len, (size_t)REASON_LARGEST);
+  const size_t len = FAILED_HEADER + reason.len + event->row_len;
+  char *bytes = *value = malloc(len);
+  if (!bytes) return 0;
+  bytes[0] = FAILED_VERSION;
+  bytes[1] = (char)condition;
+  bytes[2] = (char)(reason.len & 0xff);
+  bytes[3] = (char)(reason.len >> 8);
+  if (reason.len > 0) memcpy(bytes + FAILED_HEADER, reason.data, reason.len);
+  char *row = bytes + FAILED_HEADER + reason.len;
+  memcpy(row, event->row, event->row_len);
+  row[1] = (char)event->facts.attempts;
+  return len;
+}
+
+bool mf_failed_read(mf_slice value, mf_str *reason, mf_slice *row) {
+  const unsigned char *bytes = value.data;
+  if (value.len < FAILED_HEADER || bytes[0] != FAILED_VERSION) return false;
+  const size_t len = bytes[2] | (size_t)bytes[3] << 8;
+  if (value.len < FAILED_HEADER + len) return false;
+  *reason = (mf_str){(const char *)bytes + FAILED_HEADER, len};
+  *row = (mf_slice){bytes + FAILED_HEADER + len, value.len - FAILED_HEADER - len};
+  return true;
+}
+
+static void keep(mf_events *events, mf_kept_event *event, mf_condition condition, outcome *o) {
+  char key[MF_EVENT_KEY];
+  const size_t key_len = mf_event_key(true, (uint64_t)mf_wall_ns(), mf_queue_function(event->queue), event->sequence, key);
+  char *value = NULL;
+  const size_t len = put_failed(event, condition, &value);
+  if (value) o->writes[o->n_writes++] = (mf_write){MF_TABLE_failed_events, {key, key_len}, {value, len}};
+  else mf_log(MF_LOG_ERROR, "no memory to keep a failed event of %.*s", MF_STR_ARG(mf_queue_function(event->queue)));
+  events->n_failed++;
+  events->failed_bytes += len;
+  mf_event_move(events, event, o->writes, o->n_writes);
+  free(value);
+  mf_failed_trim(events);
+}
+
+void mf_event_failed(mf_events *events, mf_kept_event *event, const mf_event_policy *policy, mf_condition condition) {
+  outcome o;
+  outcome_begin(&o, event);
+  const bool responded = event->event.verdict == MF_EVENT_FUNCTION_ERROR;
+  char dead[MF_EVENT_KEY + MF_QUALIFIER_LARGEST];
+  const size_t dead_len = MF_MIN(policy->dead_letter.len, sizeof dead);
+  if (dead_len > 0) memcpy(dead, policy->dead_letter.data, dead_len);
+  bool delivered = policy->on_failure.len > 0 && deliver_record(events, event, policy->on_failure, condition, responded, &o);
+  if (dead_len > 0) {
+    const mf_str payload = {event->facts.payload.data, event->facts.payload.len};
+    delivered |= deliver(events, event, (mf_str){dead, dead_len}, payload, &o);
+  }
+  if (delivered) mf_event_move(events, event, o.writes, o.n_writes);
+  else keep(events, event, condition, &o);
+  outcome_free(&o);
+}
+
+// ---- bounds of what is kept ----
+typedef struct trimming {
+  mf_events *events;
+  mf_write writes[16];
+  char keys[16][MF_EVENT_KEY];
+  uint32_t n;
+} trimming;
+
+static bool trim_row(void *context, mf_str key, mf_slice value) {
+  trimming *t = context;
+  mf_events *events = t->events;
+  const uint64_t oldest = (uint64_t)(mf_wall_ns() - MF_EVENTS_FAILED_DAYS * DAY_NS);
+  const bool is_many = events->n_failed > MF_EVENTS_FAILED_KEPT || events->failed_bytes > MF_EVENTS_FAILED_BYTES;
+  if (key.len < 8 || key.len > MF_EVENT_KEY || (!is_many && mf_take_u64(key.data) >= oldest)) return false;
+  memcpy(t->keys[t->n], key.data, key.len);
+  t->writes[t->n] = (mf_write){MF_TABLE_failed_events, {t->keys[t->n], key.len}, {0}};
+  t->n++;
+  events->n_failed -= events->n_failed > 0;
+  events->failed_bytes -= MF_MIN(events->failed_bytes, value.len);
+  return t->n < MF_COUNT(t->writes);
+}
+
+void mf_failed_trim(mf_events *events) {
+  mf_error err;
+  trimming t = {.events = events};
+  if (!mf_store_scan(events->store, MF_TABLE_failed_events, MF_STR(""), MF_STR(""), MF_COUNT(t.writes), trim_row, &t, &err) ||
+      (t.n > 0 && !mf_store_commit(events->store, t.writes, t.n, NULL, NULL, &err)))
+    mf_log(MF_LOG_ERROR, "old failed events stay: %s", err.message);
+}
+
+static bool count_failed(void *context, mf_str key, mf_slice value) {
+  mf_events *events = context;
+  (void)key;
+  events->n_failed++;
+  events->failed_bytes += value.len;
+  return true;
+}
+
+bool mf_failed_resume(mf_events *events, mf_error *err) {
+  return mf_store_scan(events->store, MF_TABLE_failed_events, MF_STR(""), MF_STR(""), MF_EVENTS_FAILED_KEPT + 100, count_failed, events, err);
+}

@@ -1,0 +1,324 @@
+"""Asynchronous invocations as boto3 and aws-cli see them: accepted on disk, run, tried again, and what becomes of those that fail."""
+import json
+import re
+
+import pytest
+
+import world
+from test_functions import refused
+from world import Recorded, Server, create, wait_for, zipped
+
+FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
+EVENT = {"x": [[1, 2, 3, 4]]}
+BAD_EVENT = {"y": "no such input"}
+
+
+@pytest.fixture(scope="module")
+def fast():
+    """A server whose retries come after milliseconds: 1 and 2 minutes become 60 and 120 ms."""
+    server = Server("--retry-scale", "0.001")
+    yield server
+    server.stop()
+
+
+def send(client, name, payload, **more):
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    answer = client.invoke(FunctionName=name, InvocationType="Event", Payload=body, **more)
+    assert answer["StatusCode"] == 202 and answer["Payload"].read() == b"" and "ExecutedVersion" not in answer
+    return answer["ResponseMetadata"]["RequestId"]
+
+
+def calls(server, name):
+    return server.rows()[name]["invocations"]
+
+
+def log_of(server, name):
+    return server.run("logs", name).stdout.decode()
+
+
+def wait_for_calls(server, name, n):
+    wait_for(lambda: calls(server, name) >= n, what=f"{n} runs of {name}")
+    assert calls(server, name) == n
+
+
+def test_an_event_runs_once_with_its_own_request_id(server, client):
+    create(client, "once")
+    request_id = send(client, "once", EVENT)
+    wait_for_calls(server, "once", 1)
+    assert f"START RequestId: {request_id}" in log_of(server, "once")
+
+
+def test_payloads_of_all_sizes_reach_the_function(server, client):
+    create(client, "sizes")
+    for n, size in enumerate((0, 1000, 70_000, 1 << 20), 1):
+        body = json.dumps(EVENT).encode()
+        send(client, "sizes", body + b" " * (size - len(body)) if size else body)
+        wait_for_calls(server, "sizes", n)
+    assert server.rows()["sizes"]["errors"] == 0
+
+
+def test_a_payload_of_more_than_a_mebibyte_is_refused(client):
+    create(client, "large")
+    for size in ((1 << 20) + 1, 7 << 20):
+        assert refused(client.invoke, FunctionName="large", InvocationType="Event", Payload=b" " * size) == (
+            413, "RequestEntityTooLargeException", f"{size} byte payload is too large for the Event invocation type (limit 1048576 bytes)")
+
+
+def test_invoke_async_answers_202_in_its_body(server, client):
+    create(client, "legacy")
+    answer = client.invoke_async(FunctionName="legacy", InvokeArgs=json.dumps(EVENT).encode())
+    assert answer["Status"] == 202
+    wait_for_calls(server, "legacy", 1)
+    assert refused(client.invoke_async, FunctionName="none", InvokeArgs=b"{}")[:2] == (404, "ResourceNotFoundException")
+
+
+def test_an_event_for_no_function_is_refused(client):
+    assert refused(client.invoke, FunctionName="none", InvocationType="Event", Payload=b"{}") == (
+        404, "ResourceNotFoundException", f"Function not found: {FUNCTION}none:$LATEST")
+
+
+def test_aws_cli_sends_events(server, client, tmp_path):
+    create(client, "cli")
+    done = server.aws("lambda", "invoke", "--function-name", "cli", "--invocation-type", "Event", "--cli-binary-format",
+                      "raw-in-base64-out", "--payload", json.dumps(EVENT), tmp_path / "out")
+    assert done.returncode == 0 and json.loads(done.stdout) == {"StatusCode": 202}, done.stderr
+    wait_for_calls(server, "cli", 1)
+
+
+def test_accepted_events_survive_a_kill_and_run():
+    server = Server("--run-slots", "1")
+    client = server.client()
+    create(client, "slow", zipped(world.slow_model()), Timeout=60)
+    sent = {send(client, "slow", {"x": [1.0]}) for _ in range(30)}
+    server.kill()
+    server.start("--run-slots", "2")
+    done = lambda: set(re.findall(r"END RequestId: (\S+)", log_of(server, "slow")))
+    wait_for(lambda: done() >= sent, 60, "all events' ends")
+    assert done() == sent
+    server.stop()
+
+
+def test_a_function_error_is_tried_twice_more_with_the_same_id(fast):
+    client = fast.client()
+    create(client, "failing")
+    request_id = send(client, "failing", BAD_EVENT)
+    wait_for_calls(fast, "failing", 3)
+    assert log_of(fast, "failing").count(f"START RequestId: {request_id}") == 3
+
+
+def record_of(server, client, name, event, **config):
+    """The record that arrives at a function which cannot take it either, as its failed event."""
+    target = f"{name}-target"
+    create(client, name)
+    create(client, target)
+    client.put_function_event_invoke_config(FunctionName=target, MaximumRetryAttempts=0)
+    client.put_function_event_invoke_config(FunctionName=name, DestinationConfig={
+        "OnFailure": {"Destination": FUNCTION + target}, "OnSuccess": {"Destination": FUNCTION + target}}, **config)
+    request_id = send(client, name, event)
+    failed = wait_for(lambda: [e for e in events(server, target) if e["state"] == "failed"], what="the record at its target")
+    return request_id, json.loads(payload_of(server, failed[0]["id"]))
+
+
+def events(server, name=None):
+    return json.loads(server.run("events", *([name] if name else []), "--json").stdout)["events"]
+
+
+def payload_of(server, event_id):
+    return server.run("events", "show", event_id).stdout
+
+
+@pytest.mark.parametrize("event, condition", [(EVENT, "Success"), (BAD_EVENT, "RetriesExhausted")])
+def test_destinations_get_lambdas_record(fast, event, condition):
+    client = fast.client()
+    file = "lambda/test_lambda_destinations.json"
+    case = "TestLambdaDestinationSqs::test_assess_lambda_destination_invocation[payload" + ("0]" if condition == "Success" else "1]")
+    name = "to-" + condition
+    request_id, record = record_of(fast, client, name, event, MaximumRetryAttempts=0)
+    recorded = Recorded(case, file)
+    theirs = recorded.steps["receive_message_result"]["Messages"][0]["Body"]
+    assert sorted(record) == sorted(theirs)
+    for member in ("requestContext", "responseContext"):
+        assert sorted(record[member]) == sorted(theirs[member])
+    context = record["requestContext"]
+    assert context == {"requestId": request_id, "functionArn": f"{FUNCTION}{name}:$LATEST", "condition": condition, "approximateInvokeCount": 1}
+    assert record["responseContext"] == theirs["responseContext"] and record["version"] == theirs["version"]
+    assert record["requestPayload"] == event
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["timestamp"])
+    if condition == "Success":
+        assert record["responsePayload"] == {"y": [[2, 4, 6, 8]]}
+    else:
+        assert "errorMessage" in record["responsePayload"]
+
+
+def test_without_a_configuration_three_attempts_are_made(fast):
+    request_id, record = record_of(fast, fast.client(), "thrice", BAD_EVENT)
+    assert record["requestContext"]["approximateInvokeCount"] == 3
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+
+
+def test_no_concurrency_at_all_makes_a_record_without_an_attempt(fast):
+    client = fast.client()
+    create(client, "held")
+    create(client, "held-target")
+    client.put_function_event_invoke_config(FunctionName="held-target", MaximumRetryAttempts=0)
+    client.put_function_event_invoke_config(FunctionName="held", DestinationConfig={"OnFailure": {"Destination": FUNCTION + "held-target"}})
+    client.put_function_concurrency(FunctionName="held", ReservedConcurrentExecutions=0)
+    send(client, "held", EVENT)
+    failed = wait_for(lambda: [e for e in events(fast, "held-target") if e["state"] == "failed"])
+    record = json.loads(payload_of(fast, failed[0]["id"]))
+    assert record["requestContext"]["condition"] == "ZeroReservedConcurrency"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert "responseContext" not in record and "responsePayload" not in record
+    assert calls(fast, "held") == 0
+
+
+def test_a_picture_stands_in_a_record_as_base64(fast):
+    _, record = record_of(fast, fast.client(), "binary", b"\x89PNG no json", MaximumRetryAttempts=0)
+    assert record["requestPayload"] == "iVBORyBubyBqc29u"
+
+
+def test_the_dead_letter_target_gets_the_event_itself(fast):
+    client = fast.client()
+    create(client, "dead-target")
+    create(client, "dead", DeadLetterConfig={"TargetArn": FUNCTION + "dead-target"})
+    client.put_function_event_invoke_config(FunctionName="dead", MaximumRetryAttempts=0)
+    client.put_function_event_invoke_config(FunctionName="dead-target", MaximumRetryAttempts=0)
+    send(client, "dead", BAD_EVENT)
+    failed = wait_for(lambda: [e for e in events(fast, "dead-target") if e["state"] == "failed"])
+    assert json.loads(payload_of(fast, failed[0]["id"])) == BAD_EVENT
+
+
+def test_functions_that_feed_each_other_are_stopped(fast):
+    client = fast.client()
+    for name in ("ping", "pong"):
+        create(client, name)
+    for name, other in (("ping", "pong"), ("pong", "ping")):
+        client.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0, DestinationConfig={
+            "OnFailure": {"Destination": FUNCTION + other}})
+    send(client, "ping", BAD_EVENT)
+    wait_for(lambda: [e for e in events(fast) if e["state"] == "failed" and e["function"] in ("ping", "pong")], what="the end of the circle")
+    assert calls(fast, "ping") == 16 and calls(fast, "pong") == 16
+
+
+def test_a_throttled_event_waits_for_its_turn(fast):
+    client = fast.client()
+    create(client, "narrow", zipped(world.slow_model()), Timeout=60)
+    client.put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=1)
+    for _ in range(3):
+        send(client, "narrow", {"x": [1.0]})
+    wait_for_calls(fast, "narrow", 3)
+    assert fast.rows()["narrow"]["errors"] == 0
+
+
+def test_events_of_a_deleted_function_are_gone(server, client):
+    create(client, "leaving", zipped(world.slow_model()), Timeout=60)
+    for _ in range(20):
+        send(client, "leaving", {"x": [1.0]})
+    client.delete_function(FunctionName="leaving")
+    wait_for(lambda: not events(server, "leaving"), what="no events")
+    create(client, "leaving")
+    send(client, "leaving", EVENT)
+    wait_for(lambda: server.rows()["leaving"]["invocations"] >= 1)
+    assert server.rows()["leaving"]["errors"] == 0
+
+
+def test_failed_events_are_kept_tried_again_and_dropped(fast):
+    client = fast.client()
+    create(client, "kept")
+    client.put_function_event_invoke_config(FunctionName="kept", MaximumRetryAttempts=0)
+    request_id = send(client, "kept", BAD_EVENT)
+    failed = wait_for(lambda: events(fast, "kept"), what="a failed event")[0]
+    assert failed["state"] == "failed" and failed["request_id"] == request_id and failed["attempts"] == 1
+    shown = fast.run("events", "kept").stdout.decode()
+    assert failed["id"] in shown and "failed" in shown
+    fast.run("events", "retry", failed["id"])
+    wait_for_calls(fast, "kept", 2)
+    again = wait_for(lambda: [e for e in events(fast, "kept") if e["id"] != failed["id"]], what="the event to fail again")
+    assert again[0]["request_id"] == request_id
+    fast.run("events", "drop", again[0]["id"])
+    assert events(fast, "kept") == []
+    missing = fast.run("events", "drop", again[0]["id"], check=False)
+    assert missing.returncode == 1 and b"no such event" in missing.stderr
+
+
+# ---- EventInvokeConfig ----
+
+def test_configuration_comes_and_goes_as_recorded(client):
+    recorded = Recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_lifecycle", function_name_1="configured")
+    recorded.known["function-name:1"] = "configured"
+    create(client, "configured")
+    this = {"FunctionName": "configured"}
+    recorded_datetimes(recorded)
+    recorded.check("put_invokeconfig_retries_0", client.put_function_event_invoke_config, **this, MaximumRetryAttempts=0)
+    recorded.check("put_invokeconfig_eventage_60", client.put_function_event_invoke_config, **this, MaximumEventAgeInSeconds=60)
+    recorded.check("update_invokeconfig_eventage_nochange", client.update_function_event_invoke_config, **this, MaximumEventAgeInSeconds=60)
+    recorded.check("update_invokeconfig_retries", client.update_function_event_invoke_config, **this, MaximumRetryAttempts=1)
+    recorded.check("get_invokeconfig", client.get_function_event_invoke_config, **this)
+    recorded.check("get_invokeconfig_latest", client.get_function_event_invoke_config, **this, Qualifier="$LATEST")
+    recorded.check("list_single_invokeconfig", client.list_function_event_invoke_configs, **this)
+    client.publish_version(**this)
+    recorded.check("get_invokeconfig_postpublish", client.get_function_event_invoke_config, **this, Qualifier="1")
+    recorded.check("put_published_invokeconfig", client.put_function_event_invoke_config, **this, Qualifier="1", MaximumEventAgeInSeconds=120)
+    recorded.check("get_published_invokeconfig", client.get_function_event_invoke_config, **this, Qualifier="1")
+    client.delete_function_event_invoke_config(**this)
+    recorded.check("list_paging_nolimit_postdelete", client.list_function_event_invoke_configs, **this)
+
+
+def recorded_datetimes(recorded):
+    """boto3 makes datetimes of LastModified, which the recording masks as "datetime"."""
+    plain = recorded.is_same_text
+    recorded.is_same_text = lambda theirs, ours: bool(re.match(r"\d{4}-\d\d-\d\d \d\d:", ours)) if theirs == "datetime" else plain(theirs, ours)
+
+
+def test_refusals_of_configurations_are_those_recorded(client):
+    recorded = Recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions")
+    recorded_datetimes(recorded)
+    recorded.known["function-name:1"] = "refusing-config"
+    recorded.known["resource:5"] = "another"
+    create(client, "refusing-config")
+    create(client, "another")
+    this = {"FunctionName": "refusing-config"}
+    put, update = client.put_function_event_invoke_config, client.update_function_event_invoke_config
+    get, delete, listed = (client.get_function_event_invoke_config, client.delete_function_event_invoke_config,
+                           client.list_function_event_invoke_configs)
+    to = lambda arn, side="OnSuccess": {"DestinationConfig": {side: {"Destination": arn}}}
+    recorded.check("put_functionname_name_notfound", put, FunctionName="doesnotexist", MaximumRetryAttempts=1)
+    recorded.check("put_functionname_arn_notfound", put, FunctionName=FUNCTION + "doesnotexist", MaximumRetryAttempts=1)
+    recorded.check("put_functionname_nootherargs", put, **this)
+    recorded.check("put_destination_lambda_doesntexist", put, **this, **to(FUNCTION + "doesnotexist"))
+    recorded.check("put_destination_recursive", put, **this, **to(FUNCTION + "refusing-config"))
+    recorded.check("put_destination_other_lambda", put, **this, **to(FUNCTION + "another"))
+    recorded.check("put_destination_invalid_service_arn", put, **this, **to((FUNCTION + "refusing-config").replace("lambda", "iam")))
+    recorded.check("put_destination_success_no_destination_arn", put, **this, DestinationConfig={"OnSuccess": {}})
+    recorded.check("put_destination_failure_no_destination_arn", put, **this, DestinationConfig={"OnFailure": {}})
+    recorded.check("put_destination_invalid_arn_pattern", put, **this, **to((FUNCTION + "refusing-config").replace(":lambda", ":_-/!lambda"), "OnFailure"))
+    recorded.check("put_destination_latest", put, **this, MaximumRetryAttempts=1)
+    recorded.check("put_destination_latest_explicit_qualifier", put, **this, Qualifier="$LATEST", MaximumRetryAttempts=1)
+    recorded.check("put_maxevent_maxvalue_result", put, **this, MaximumRetryAttempts=2, MaximumEventAgeInSeconds=21600)
+    recorded.check("put_pre_overwrite", put, **this, MaximumRetryAttempts=2, MaximumEventAgeInSeconds=60)
+    recorded.check("put_post_overwrite", put, **this, MaximumRetryAttempts=0)
+    recorded.check("get_post_overwrite", get, **this)
+    put(**this, MaximumRetryAttempts=2, MaximumEventAgeInSeconds=60)
+    recorded.check("update_response", update, **this, MaximumRetryAttempts=0)
+    delete(**this)
+    recorded.check("list_configs_postdelete", listed, **this)
+    recorded.check("delete_function_not_found", delete, **this)
+    recorded.check("delete_function_doesnotexist", delete, FunctionName="doesnotexist")
+    recorded.check("list_function_doesnotexist", listed, FunctionName="doesnotexist")
+    recorded.check("get_function_doesnotexist", get, FunctionName="doesnotexist")
+    recorded.check("get_qualifier_doesnotexist", get, **this, Qualifier="doesnotexist")
+    recorded.check("update_eventinvokeconfig_function_doesnotexist", update, FunctionName="doesnotexist", MaximumRetryAttempts=1)
+    recorded.check("update_eventinvokeconfig_config_doesnotexist_without_qualifier", update, **this, MaximumRetryAttempts=1)
+
+
+@pytest.mark.parametrize("arn, word", [("arn:aws:sqs:us-east-1:000000000000:q", "queue (SQS)"), ("arn:aws:sns:us-east-1:000000000000:t", "topic (SNS)"),
+                                       ("arn:aws:events:us-east-1:000000000000:event-bus/b", "event bus (EventBridge)"),
+                                       ("arn:aws:s3:::bucket", "bucket (S3)")])
+def test_destinations_that_do_not_exist_yet_are_refused_by_name(client, arn, word):
+    name = "byname-" + re.sub(r"\W", "", word)
+    create(client, name)
+    for call, change in ((client.put_function_event_invoke_config, {"DestinationConfig": {"OnFailure": {"Destination": arn}}}),
+                         (client.update_function_configuration, {"DeadLetterConfig": {"TargetArn": arn}})):
+        status, code, message = refused(call, FunctionName=name, **change)
+        assert (status, code) == (400, "InvalidParameterValueException")
+        assert word in message and "not supported" in message
