@@ -51,37 +51,72 @@ static mf_str row_key(mf_str key, uint32_t day, char out[KEY_BYTES]) {
   return (mf_str){out, MF_MIN((size_t)len, (size_t)KEY_BYTES - 1)};
 }
 
-static bool add_to_row(mf_store *store, mf_str key, const mf_billed *more, mf_error *err) {
-  char memory[512], row[ROW_BYTES];
+// What a commit holds until it is on disk: if it fails (a full disk), it is counted again with the next write.
+typedef struct writing {
+  mf_lambda_cache *functions;
+  mf_billed billed;
+  uint32_t day;
+  size_t key_len;
+  char key[];
+} writing;
+
+static void written(void *context, const mf_error *err) {
+  writing *w = context;
+  const mf_str key = {w->key, w->key_len};
+  mf_lambda_entry *f = err ? mf_lambda_entry_peek(w->functions, key) : NULL;
+  if (f && !w->functions->closing && (f->unwritten.calls == 0 || f->unwritten_day == w->day)) {
+    f->unwritten_day = w->day;
+    f->unwritten.calls += w->billed.calls;
+    f->unwritten.mb_ms += w->billed.mb_ms;
+    mf_lambda_entry_touch_counters(w->functions, f);
+  } else if (err) {
+    mf_log(MF_LOG_ERROR, "%" PRIu64 " calls of %.*s are not counted for their day: %s", w->billed.calls, MF_STR_ARG(key), err->message);
+  }
+  free(w);
+}
+
+static bool read_row(mf_store *store, mf_str key, mf_billed *billed, mf_error *err) {
+  char memory[512];
   mf_arena arena;
   mf_slice value;
   bool found;
-  mf_billed billed = {0};
+  *billed = (mf_billed){0};
   mf_arena_init_first(&arena, memory, sizeof memory, 0);
-  bool ok = mf_store_get(store, MF_TABLE_days, key, &arena, &value, &found, err);
-  if (ok && found && !mf_day_parse_row(value, &billed)) mf_log(MF_LOG_ERROR, "what was counted as %.*s cannot be read", MF_STR_ARG(key));
+  const bool ok = mf_store_get(store, MF_TABLE_days, key, &arena, &value, &found, err);
+  if (ok && found && !mf_day_parse_row(value, billed)) mf_log(MF_LOG_ERROR, "what was counted as %.*s cannot be read", MF_STR_ARG(key));
   mf_arena_deinit(&arena);
-  const int len = snprintf(row, sizeof row, "%" PRIu64 " %" PRIu64, billed.calls + more->calls, billed.mb_ms + more->mb_ms);
-  const mf_write write = {MF_TABLE_days, key, {row, (size_t)len}};
-  return ok && mf_store_commit(store, &write, 1, NULL, NULL, err);
+  return ok;
 }
 
-void mf_day_write(mf_store *store, mf_lambda_entry *f) {
-  char key[KEY_BYTES];
+static bool add_to_row(const writing *w, mf_error *err) {
+  char key[KEY_BYTES], row[ROW_BYTES];
+  mf_billed billed;
+  const mf_str at = row_key((mf_str){w->key, w->key_len}, w->day, key);
+  if (!read_row(w->functions->store, at, &billed, err)) return false;
+  const int len = snprintf(row, sizeof row, "%" PRIu64 " %" PRIu64, billed.calls + w->billed.calls, billed.mb_ms + w->billed.mb_ms);
+  const mf_write write = {MF_TABLE_days, at, {row, (size_t)len}};
+  return mf_store_commit(w->functions->store, &write, 1, written, (void *)(uintptr_t)w, err);
+}
+
+void mf_day_write(mf_lambda_cache *functions, mf_lambda_entry *f) {
   mf_error err;
+  const mf_str key = f->spec.key;
   if (f->unwritten.calls == 0) return;
-  if (!add_to_row(store, row_key(f->spec.key, f->unwritten_day, key), &f->unwritten, &err))
-    mf_log(MF_LOG_ERROR, "%" PRIu64 " calls of %s are not counted for their day: %s", f->unwritten.calls, f->spec.key.data, err.message);
+  writing *w = malloc(sizeof *w + key.len);
+  if (!w) return;  // it stays unwritten
+  *w = (writing){.functions = functions, .billed = f->unwritten, .day = f->unwritten_day, .key_len = key.len};
+  memcpy(w->key, key.data, key.len);
   f->unwritten = (mf_billed){0};
+  if (!add_to_row(w, &err)) written(w, &err);
 }
 
 void mf_day_count(mf_lambda_cache *functions, mf_lambda_entry *f, uint64_t billed_ms, uint32_t memory_mb) {
   const uint32_t day = mf_day_today();
-  if (f->unwritten_day != day) mf_day_write(functions->store, f);
+  if (f->unwritten_day != day) mf_day_write(functions, f);
   f->unwritten_day = day;
   f->unwritten.calls++;
   f->unwritten.mb_ms += billed_ms * memory_mb;
-  if (f->deleted) mf_day_write(functions->store, f);  // nobody writes its counters any more
+  if (f->deleted) mf_day_write(functions, f);  // nobody writes its counters any more
 }
 
 // ---- too old ----

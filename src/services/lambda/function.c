@@ -515,11 +515,13 @@ static void write_counters(mf_lambda_cache *functions, const mf_lambda_entry *f)
 }
 
 void mf_lambda_cache_flush(mf_lambda_cache *functions) {
-  while (functions->dirty) {
-    mf_lambda_entry *f = functions->dirty;
-    functions->dirty = f->next_dirty;
+  mf_lambda_entry *next = functions->dirty;
+  functions->dirty = NULL;  // what cannot be written now comes into the list again, for the next time
+  while (next) {
+    mf_lambda_entry *f = next;
+    next = f->next_dirty;
     f->dirty = false;
-    mf_day_write(functions->store, f);
+    mf_day_write(functions, f);
     if (f->deleted) mf_lambda_entry_unpin(functions, f);
     else write_counters(functions, f);
   }

@@ -53,6 +53,7 @@ typedef struct mf_lambda_cache {
   mf_lambda_entry *newest, *oldest, *dirty;
   uint32_t count;
   uint32_t leaving;           // calls in flight of functions that are deleted
+  bool closing;               // the store is about to close: what it cannot write is lost
   const char *built;          // functions whose image was built by another version are stale
   mf_regions regions;
 } mf_lambda_cache;
@@ -77,7 +78,7 @@ void mf_lambda_entry_unpin(mf_lambda_cache *functions, mf_lambda_entry *function
 void mf_lambda_entry_answered(mf_lambda_cache *functions, mf_lambda_entry *function);  // one call less in flight
 void mf_lambda_entry_touch_counters(mf_lambda_cache *functions, mf_lambda_entry *function);
 void mf_lambda_cache_flush(mf_lambda_cache *functions);    // writes the counters that changed
-void mf_day_write(mf_store *store, mf_lambda_entry *function);  // days.c: its part of that
+void mf_day_write(mf_lambda_cache *functions, mf_lambda_entry *function);  // days.c: its part of that
 void mf_lambda_cache_deinit(mf_lambda_cache *functions);
 
 // The row, a new reference; *row NULL: there is none.

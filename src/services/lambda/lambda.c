@@ -47,7 +47,10 @@ mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {
   return NULL;
 }
 
-void mf_lambda_flush(mf_lambda *lambda) { mf_lambda_cache_flush(&lambda->functions); }
+void mf_lambda_flush(mf_lambda *lambda) {
+  lambda->functions.closing = true;
+  mf_lambda_cache_flush(&lambda->functions);
+}
 void mf_lambda_stop_waiting(mf_lambda *lambda) { mf_log_waits_end(lambda); }
 
 void mf_lambda_destroy(mf_lambda *lambda) {

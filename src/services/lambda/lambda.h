@@ -82,7 +82,7 @@ bool mf_lambda_route(mf_lambda *lambda, mf_http_request *request, mf_route_resul
 bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
 // Does a function or version refer to this package or image? For the store's collection.
 bool mf_lambda_blob_is_used(mf_lambda *lambda, const mf_blob_id *id, bool *used, mf_error *err) MF_MUST_CHECK;
-void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store (they do by themselves every few seconds, and at destroy)
+void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store for the last time, before it closes (they do by themselves every few seconds)
 // Answers requests that wait for log lines, so that a stop need not wait for them.
 void mf_lambda_stop_waiting(mf_lambda *lambda);
 #endif

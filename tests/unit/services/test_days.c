@@ -1,0 +1,79 @@
+// Metering by day: days as text, midnight, rows that several structs write, and functions that are gone.
+#include "../store/world.h"
+#include "services/lambda/days.h"
+
+static void days_are_written_as_text_and_read_back(void **state) {
+  (void)state;
+  char text[MF_DAY_TEXT + 1];
+  uint32_t day;
+  mf_day_format(0, text);
+  assert_string_equal(text, "1970-01-01");
+  mf_day_format(20787, text);  // date -u -d @$((20787 * 86400)) +%F
+  assert_string_equal(text, "2026-11-30");
+  assert_true(mf_day_parse(MF_STR("2026-11-30"), &day));
+  assert_int_equal(day, 20787);
+  assert_true(mf_day_parse(MF_STR("2024-02-29"), &day));
+  static const char *const wrong[] = {"", "2026-11-3", "2026-11-31", "2025-02-29", "2026-1-011", "yesterday!", "1969-12-31", "2026/11/30", " 2026-11-3"};
+  for (size_t i = 0; i < MF_COUNT(wrong); i++)
+    if (mf_day_parse(mf_str_from(wrong[i]), &day)) fail_msg("'%s' is a day", wrong[i]);
+}
+
+static void rows_that_are_damaged_are_told_apart(void **state) {
+  (void)state;
+  mf_billed billed;
+  assert_true(mf_day_parse_row((mf_slice){"12 3456", 7}, &billed));
+  assert_true(billed.calls == 12 && billed.mb_ms == 3456);
+  assert_false(mf_day_parse_row((mf_slice){"", 0}, &billed));
+  assert_false(mf_day_parse_row((mf_slice){"12", 2}, &billed));
+  assert_false(mf_day_parse_row((mf_slice){"\0 1", 3}, &billed));
+  static const char many[100] = "1 1";
+  assert_false(mf_day_parse_row((mf_slice){many, sizeof many}, &billed));
+}
+
+static const char *row_of(world *w, uint32_t day) {
+  char text[MF_DAY_TEXT + 1], key[64];
+  mf_day_format(day, text);
+  snprintf(key, sizeof key, "us-east-1/%s/f", text);
+  return world_get(w, MF_TABLE_days, key);
+}
+
+// What was counted before midnight goes into its own day's row when the first call of the next day is counted.
+static void midnight_parts_the_rows(void **state) {
+  (void)state;
+  world w;
+  world_begin(&w);
+  world_open(&w);
+  mf_lambda_cache *functions = calloc(1, sizeof *functions);
+  mf_lambda_entry f = {.spec = {.key = MF_STR("us-east-1/f")}};
+  const uint32_t today = mf_day_today();
+  functions->store = w.store;
+  mf_day_count(functions, &f, 10, 128);
+  mf_day_count(functions, &f, 5, 256);
+  f.unwritten_day = today - 1;
+  mf_day_count(functions, &f, 7, 1);
+  assert_string_equal(row_of(&w, today - 1), "2 2560");
+  assert_null(row_of(&w, today));
+  mf_day_write(functions, &f);
+  assert_string_equal(row_of(&w, today), "1 7");
+  mf_lambda_entry again = {.spec = {.key = MF_STR("us-east-1/f:3")}};  // another struct, of a version: the same row
+  mf_day_count(functions, &again, 1, 100);
+  mf_day_write(functions, &again);
+  assert_string_equal(row_of(&w, today), "2 107");
+  again.deleted = true;  // removed while it ran: written at once
+  mf_day_count(functions, &again, 1, 1);
+  assert_string_equal(row_of(&w, today), "3 108");
+  mf_day_write(functions, &again);  // nothing is left
+  assert_string_equal(row_of(&w, today), "3 108");
+  world_close(&w);  // its last callbacks know the functions
+  free(functions);
+  world_end(&w);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(days_are_written_as_text_and_read_back),
+      cmocka_unit_test(rows_that_are_damaged_are_told_apart),
+      cmocka_unit_test(midnight_parts_the_rows),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
