@@ -50,6 +50,10 @@ static void instances(void *context, mf_str key, uint32_t *idle, uint32_t *busy,
   mf_host_function_statistics(((front *)context)->host, key, idle, busy, queued);
 }
 
+static void write_log(void *context, mf_str region, mf_str group, mf_str text) {
+  mf_serve_services_log(((front *)context)->services, region, group, text);
+}
+
 // ---- what the HTTP server needs ----
 static void health(mf_http_request *http, const mf_principal *principal, void *context) {
   (void)principal;
@@ -164,7 +168,7 @@ static bool make_lambda(front *f, mf_error *err) {
                              .account_concurrency = ACCOUNT_CONCURRENCY, .built = mf_serve_images_built(f->images),
                              .scheme = f->setup->certificate_pem ? "https" : "http",
                              .invoke = invoke, .release = release, .cancel = cancel, .compile = compile, .forget = forget,
-                             .instances = instances, .context = f};
+                             .log = write_log, .instances = instances, .context = f};
   return (f->lambda = mf_lambda_create(&env, err)) && mf_lambda_resume(f->lambda, err) && mf_events_resume(f->events, err);
 }
 

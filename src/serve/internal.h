@@ -8,6 +8,7 @@
 #include "host/host.h"
 #include "services/iam/iam.h"
 #include "services/lambda/lambda.h"
+#include "services/logs/logs.h"
 #include "services/sts/sts.h"
 #include "store/store.h"
 #include "wire/wire.h"
@@ -55,6 +56,7 @@ bool mf_serve_keys_route(mf_serve_keys *keys, mf_http_request *request, mf_route
 typedef struct mf_serve_services mf_serve_services;
 mf_serve_services *mf_serve_services_create(mf_store *store, mf_serve_keys *keys, mf_error *err) MF_MUST_CHECK;
 void mf_serve_services_destroy(mf_serve_services *services);
+void mf_serve_services_log(mf_serve_services *services, mf_str region, mf_str group, mf_str text);
 // false: it is none of theirs.
 bool mf_serve_services_route(mf_serve_services *services, mf_http_request *request, mf_str service, mf_route_result *result);
 

@@ -9,6 +9,7 @@ struct mf_serve_services {
   mf_serve_keys *keys;
   mf_iam *iam;
   mf_sts *sts;
+  mf_logs *logs;
 };
 
 // ---- what STS needs of the others ----
@@ -37,7 +38,8 @@ mf_serve_services *mf_serve_services_create(mf_store *store, mf_serve_keys *keys
   }
   services->keys = keys;
   const mf_sts_env env = {.find_role = find_role, .issue = issue, .session = session, .context = services};
-  if ((services->iam = mf_iam_create(store, err)) && (services->sts = mf_sts_create(&env, err))) return services;
+  if ((services->iam = mf_iam_create(store, err)) && (services->sts = mf_sts_create(&env, err)) && (services->logs = mf_logs_create(store, err)))
+    return services;
   mf_serve_services_destroy(services);
   return NULL;
 }
@@ -46,14 +48,19 @@ void mf_serve_services_destroy(mf_serve_services *services) {
   if (!services) return;
   if (services->iam) mf_iam_destroy(services->iam);
   if (services->sts) mf_sts_destroy(services->sts);
+  if (services->logs) mf_logs_destroy(services->logs);
   free(services);
+}
+
+void mf_serve_services_log(mf_serve_services *services, mf_str region, mf_str group, mf_str text) {
+  mf_logs_write(services->logs, region, group, text);
 }
 
 // ---- routing ----
 static void refuse_service(mf_http_request *http, const mf_principal *principal, void *context) {
   (void)context;
   char message[300];
-  snprintf(message, sizeof message, "The service '%.*s' is not supported by this version of Mayfly: it serves lambda, iam and sts",
+  snprintf(message, sizeof message, "The service '%.*s' is not supported by this version of Mayfly: it serves lambda, logs, iam and sts",
            (int)MF_MIN(principal->service.len, (size_t)60), principal->service.data);
   mf_respond_error(http, 501, "NotImplementedException", message, true);
 }
@@ -68,6 +75,7 @@ static mf_error_form form_of(const mf_http_request *http, mf_str service) {
 bool mf_serve_services_route(mf_serve_services *services, mf_http_request *http, mf_str service, mf_route_result *result) {
   const mf_error_form form = form_of(http, service);
   if (mf_str_is(service, "iam")) mf_iam_route(services->iam, result);
+  else if (mf_str_is(service, "logs")) mf_logs_route(services->logs, result);
   else if (mf_str_is(service, "sts")) mf_sts_route(services->sts, result);
   else if (service.len > 0 || form != MF_FORM_REST_JSON)
     *result = (mf_route_result){.handle = refuse_service, .context = services, .max_body_bytes = 1 << 20, .form = form};

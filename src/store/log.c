@@ -331,3 +331,45 @@ bool mf_store_logs_since(mf_store_logs *logs, mf_str function, uint64_t *positio
   *position = from + raw.len;
   return escape(raw, arena, text, err);
 }
+
+// ---- as segments ----
+uint32_t mf_store_logs_segments(mf_store_logs *logs, mf_str function, mf_log_segment out[MF_MAX_LOG_SEGMENTS], uint32_t *retention_days) {
+  char directory[DIRECTORY_BYTES];
+  mf_segment segments[MF_MAX_SEGMENTS];
+  _Static_assert((int)MF_MAX_LOG_SEGMENTS == (int)MF_MAX_SEGMENTS, "one stands for the other");
+  *retention_days = 0;
+  write_out(logs);
+  if (!mf_segment_directory(function, directory, sizeof directory)) return 0;
+  uint32_t n = mf_segment_list(logs->directory_fd, directory, segments);
+  for (uint32_t i = 0; i < n; i++)
+    out[i] = (mf_log_segment){segments[i].position, segments[i].bytes, segments[i].started_ns, segments[i].written_ns};
+  *retention_days = mf_segment_retention(logs->directory_fd, directory);
+  return n;
+}
+
+size_t mf_store_logs_read(mf_store_logs *logs, mf_str function, uint64_t position, char *out, size_t capacity) {
+  char directory[DIRECTORY_BYTES];
+  if (!mf_segment_directory(function, directory, sizeof directory)) return 0;
+  return mf_segment_read(logs->directory_fd, directory, position, out, capacity);
+}
+
+// The log thread has nothing to do when everything is written out, so that the loop's thread may touch files and writers.
+static bool take_hold(mf_store_logs *logs, mf_str function, char directory[DIRECTORY_BYTES]) {
+  write_out(logs);
+  for (stream *s = logs->buckets[mf_hash64(function.data, function.len, 0) % STREAM_BUCKETS]; s; s = s->next_in_bucket)
+    if (mf_str_equal(s->function, function)) mf_segment_close(&s->writer);
+  return mf_segment_directory(function, directory, DIRECTORY_BYTES);
+}
+
+void mf_store_logs_remove(mf_store_logs *logs, mf_str function, uint64_t position) {
+  char directory[DIRECTORY_BYTES];
+  if (take_hold(logs, function, directory)) mf_segment_remove(logs->directory_fd, directory, position);
+}
+
+bool mf_store_logs_retain(mf_store_logs *logs, mf_str function, uint32_t days, mf_error *err) {
+  char directory[DIRECTORY_BYTES];
+  if (!take_hold(logs, function, directory)) return mf_fail(err, MF_InvalidRequest, "the log's name is too long");
+  if (!mf_segment_retain(logs->directory_fd, directory, days, err)) return false;
+  mf_segment_remove_old(logs->directory_fd, directory, &logs->limits);
+  return true;
+}

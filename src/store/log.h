@@ -8,6 +8,7 @@
 #define MF_STORE_LOG_H
 
 #include "base/base.h"
+#include "store.h"
 #include "thread.h"
 
 typedef struct mf_log_limits {
@@ -29,4 +30,9 @@ bool mf_store_logs_tail(mf_store_logs *logs, mf_str function, size_t limit_bytes
     MF_MUST_CHECK;
 bool mf_store_logs_since(mf_store_logs *logs, mf_str function, uint64_t *position, size_t limit_bytes, mf_arena *arena, mf_str *text,
                          mf_error *err) MF_MUST_CHECK;
+// As store.h says.
+uint32_t mf_store_logs_segments(mf_store_logs *logs, mf_str function, mf_log_segment segments[MF_MAX_LOG_SEGMENTS], uint32_t *retention_days);
+size_t mf_store_logs_read(mf_store_logs *logs, mf_str function, uint64_t position, char *out, size_t capacity);
+void mf_store_logs_remove(mf_store_logs *logs, mf_str function, uint64_t position);
+bool mf_store_logs_retain(mf_store_logs *logs, mf_str function, uint32_t days, mf_error *err) MF_MUST_CHECK;
 #endif

@@ -159,15 +159,60 @@ static void remove_segment(int logs_fd, const char *directory, const mf_segment 
   unlinkat(logs_fd, path, 0);
 }
 
+void mf_segment_remove(int logs_fd, const char *directory, uint64_t position) {
+  mf_segment segments[MF_MAX_SEGMENTS];
+  mf_error err;
+  const bool is_all = position == UINT64_MAX;
+  uint32_t n = mf_segment_list(logs_fd, directory, segments);
+  for (uint32_t i = 0; i < n; i++)
+    if (is_all || segments[i].position == position) remove_segment(logs_fd, directory, &segments[i]);
+  if (!is_all) return;
+  if (mf_segment_retention(logs_fd, directory) > 0 && !mf_segment_retain(logs_fd, directory, 0, &err)) mf_log(MF_LOG_ERROR, "%s", err.message);
+  unlinkat(logs_fd, directory, AT_REMOVEDIR);
+}
+
+// ---- how long ----
+#define KEEP "keep-"
+static uint32_t days_of(const char *name) {
+  return strncmp(name, KEEP, sizeof KEEP - 1) == 0 ? (uint32_t)strtoul(name + sizeof KEEP - 1, NULL, 10) : 0;
+}
+
+uint32_t mf_segment_retention(int logs_fd, const char *path) {
+  uint32_t days = 0;
+  DIR *directory = open_directory(logs_fd, path);
+  if (!directory) return 0;
+  for (struct dirent *entry; (entry = readdir(directory));) days = MF_MAX(days, days_of(entry->d_name));
+  closedir(directory);
+  return days;
+}
+
+bool mf_segment_retain(int logs_fd, const char *path, uint32_t days, mf_error *err) {
+  char name[32];
+  snprintf(name, sizeof name, KEEP "%u", days);
+  if (days > 0 && !make_directory(logs_fd, path, err)) return false;
+  DIR *directory = open_directory(logs_fd, path);
+  if (!directory) return days == 0 || mf_fail_errno(err, "cannot open logs/%s", path);
+  int made = days > 0 ? openat(dirfd(directory), name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
+  bool ok = days == 0 || made >= 0 || mf_fail_errno(err, "cannot make logs/%s/%s", path, name);
+  mf_close(&made);
+  for (struct dirent *entry; ok && (entry = readdir(directory));)
+    if (days_of(entry->d_name) > 0 && strcmp(entry->d_name, name) != 0) unlinkat(dirfd(directory), entry->d_name, 0);
+  if (ok && fsync(dirfd(directory)) != 0) ok = mf_fail_errno(err, "cannot sync logs/%s", path);
+  closedir(directory);
+  return ok;
+}
+
 void mf_segment_remove_old(int logs_fd, const char *directory, const mf_log_limits *limits) {
   mf_segment segments[MF_MAX_SEGMENTS];
   uint32_t n = mf_segment_list(logs_fd, directory, segments);
+  const uint32_t days = mf_segment_retention(logs_fd, directory);
+  const int64_t max_age_ns = days > 0 ? (int64_t)days * 86400 * MF_NS_PER_S : limits->max_age_ns;
   int64_t now = mf_wall_ns();
   uint64_t kept = 0;
   for (uint32_t i = n; i-- > 0;) {
     bool is_current = i + 1 == n;
     if (!is_current) kept += segments[i].bytes;
-    if ((!is_current && kept > limits->segment_bytes) || now - segments[i].written_ns > limits->max_age_ns)
+    if ((!is_current && kept > limits->segment_bytes) || now - segments[i].written_ns > max_age_ns)
       remove_segment(logs_fd, directory, &segments[i]);
   }
 }

@@ -28,6 +28,11 @@ void mf_segment_close(mf_segment_writer *writer);
 // Up to capacity bytes from the position on, across segments; returns the length.
 size_t mf_segment_read(int logs_fd, const char *directory, uint64_t position, char *out, size_t capacity);
 void mf_segment_remove_old(int logs_fd, const char *directory, const mf_log_limits *limits);
+// Removes the segment at the position, or all of them and the directory (UINT64_MAX).
+void mf_segment_remove(int logs_fd, const char *directory, uint64_t position);
+// How long this log's segments are kept, in days, is the name of an empty file, "keep-30", so that whoever sweeps sees it. 0: the default.
+uint32_t mf_segment_retention(int logs_fd, const char *directory);
+bool mf_segment_retain(int logs_fd, const char *directory, uint32_t days, mf_error *err) MF_MUST_CHECK;
 // Removes what is too old of every function and directories that became empty.
 void mf_segment_sweep(int logs_fd, const mf_log_limits *limits);
 #endif

@@ -220,6 +220,40 @@ bool mf_store_log_since(mf_store *store, mf_str function, uint64_t *position, si
   return mf_store_logs_since(store->logs, function, position, limit_bytes, arena, text, err);
 }
 
+uint32_t mf_store_log_segments(mf_store *store, mf_str function, mf_log_segment segments[MF_MAX_LOG_SEGMENTS], uint32_t *retention_days) {
+  return mf_store_logs_segments(store->logs, function, segments, retention_days);
+}
+
+size_t mf_store_log_read(mf_store *store, mf_str function, uint64_t position, char *out, size_t capacity) {
+  return mf_store_logs_read(store->logs, function, position, out, capacity);
+}
+
+void mf_store_log_remove(mf_store *store, mf_str function, uint64_t position) { mf_store_logs_remove(store->logs, function, position); }
+
+bool mf_store_log_retain(mf_store *store, mf_str function, uint32_t days, mf_error *err) {
+  return mf_store_logs_retain(store->logs, function, days, err);
+}
+
+// A function's name has no '+', so the two kinds of keys stay apart.
+mf_str mf_store_log_key(mf_str region, mf_str group, char out[MF_LOG_KEY_BYTES]) {
+  static const mf_str own = MF_STR("/aws/lambda/");
+  uint8_t digest[MF_SHA256_BYTES];
+  char hex[MF_SHA256_HEX + 1];
+  mf_str name = {group.data + own.len, group.len - own.len};
+  bool is_function = mf_str_starts(group, own) && name.len > 0 && name.len <= 64;
+  for (size_t i = 0; is_function && i < name.len; i++) is_function = !strchr("/.#", name.data[i]);
+  if (!is_function) {
+    mf_sha256(group.data, group.len, digest);
+    mf_hex(digest, sizeof digest, hex);
+  }
+  const mf_str last = is_function ? name : (mf_str){hex, MF_SHA256_HEX}, between = is_function ? MF_STR("/") : MF_STR("/+");
+  if (region.len == 0 || region.len + between.len + last.len >= MF_LOG_KEY_BYTES) return MF_STR("");
+  memcpy(out, region.data, region.len);
+  memcpy(out + region.len, between.data, between.len);
+  memcpy(out + region.len + between.len, last.data, last.len);
+  return (mf_str){out, region.len + between.len + last.len};
+}
+
 // ---- opening and closing ----
 static void on_wake(void *data) {
   mf_store *store = data;

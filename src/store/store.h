@@ -69,4 +69,21 @@ bool mf_store_log_tail(mf_store *store, mf_str function, size_t limit_bytes, mf_
 // What was appended since `*position` (0: from the beginning of what is kept), for --follow.
 bool mf_store_log_since(mf_store *store, mf_str function, uint64_t *position, size_t limit_bytes, mf_arena *arena, mf_str *text,
                         mf_error *err) MF_MUST_CHECK;
+// What is kept, as segments, oldest first: stretches of whole lines, each begun on another day or when the one before it was full. Once
+// begun, a segment's position and time stay. *retention_days: what mf_store_log_retain said, 0: nothing.
+typedef struct mf_log_segment {
+  uint64_t position, bytes;
+  int64_t started_ns, written_ns;  // wall clock
+} mf_log_segment;
+enum { MF_MAX_LOG_SEGMENTS = 64 };
+uint32_t mf_store_log_segments(mf_store *store, mf_str function, mf_log_segment segments[MF_MAX_LOG_SEGMENTS], uint32_t *retention_days);
+// Up to `capacity` bytes as they were logged, unescaped; returns how many.
+size_t mf_store_log_read(mf_store *store, mf_str function, uint64_t position, char *out, size_t capacity);
+// At once: the segment at the position, or, with UINT64_MAX, the whole log with what was said about its retention.
+void mf_store_log_remove(mf_store *store, mf_str function, uint64_t position);
+// Segments that were last written so many days ago go (0: 14); on disk when this returns. The size's limit stays.
+bool mf_store_log_retain(mf_store *store, mf_str function, uint32_t days, mf_error *err) MF_MUST_CHECK;
+// The name that a log group's log goes by: "region/name" of a function's own group, a hash of other groups' names; "" when the region is no region's name.
+enum { MF_LOG_KEY_BYTES = 160 };
+mf_str mf_store_log_key(mf_str region, mf_str group, char out[MF_LOG_KEY_BYTES]);
 #endif

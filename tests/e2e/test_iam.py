@@ -10,11 +10,12 @@ import botocore.exceptions
 import pytest
 
 import world
-from world import Recorded, create, invoke, supported, zipped
+from world import Recorded, create, invoke, zipped
 
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"}]}
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["logs:*"], "Resource": "arn:aws:logs:*:*:*  é"}]}
+ONE = {"x": [[1, 2, 3, 4]]}
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
@@ -209,7 +210,7 @@ def test_the_account_says_who_it_is(sts, server):
 
 
 def test_an_assumed_role_works_and_says_so(iam, sts, server):
-    recorded = Recorded("test_assume_role", "sts/test_sts.json", resource_1="assumed", role_session_name_1="me@here")
+    recorded = Recorded("TestSTSIntegrations::test_assume_role", "sts/test_sts.json", resource_1="assumed", role_session_name_1="me@here")
     role = iam.create_role(RoleName="assumed", AssumeRolePolicyDocument=json.dumps(OTHER))
     recorded.compare("create-role", recorded.steps["create-role"]["Role"] | {"CreateDate": 0, "AssumeRolePolicyDocument": 0},
                      role["Role"] | {"CreateDate": 0, "AssumeRolePolicyDocument": 0})
@@ -280,12 +281,12 @@ def test_sessions_outlive_the_server_and_several_keys_stand_side_by_side():
                                        ("no-service", "arn:a::::something/test-role"), ("not-enough-colons", "arn:a:::something/test-role"),
                                        ("no-resource", "arn:a:a::aaaaaaaaaa:")])
 def test_arns_that_are_none_are_refused_as_aws_does(sts, step, arn):
-    recorded = Recorded("test_sts_invalid_parameters", "sts/test_sts.json")
+    recorded = Recorded("TestSTSIntegrations::test_sts_invalid_parameters", "sts/test_sts.json")
     recorded.check(step, sts.assume_role, RoleArn=arn, RoleSessionName="Session1")
 
 
 def test_what_assume_role_refuses(iam, sts):
-    recorded = Recorded("test_sts_invalid_parameters", "sts/test_sts.json")
+    recorded = Recorded("TestSTSIntegrations::test_sts_invalid_parameters", "sts/test_sts.json")
     recorded.check("invalid-session-name", sts.assume_role, RoleArn="arn:aws:iam::000000000000:role/x", RoleSessionName="Session1:2")
     status, code, message = refused(sts.assume_role, RoleArn="arn:aws:iam::000000000000:role/absent", RoleSessionName="me")
     assert (status, code) == (403, "AccessDenied") and message == ("User: arn:aws:iam::000000000000:root is not authorized to perform: "
@@ -301,11 +302,12 @@ def test_what_assume_role_refuses(iam, sts):
 
 
 # ---- Terraform ----
-def test_terraforms_calls_for_a_function_with_a_role(server, iam, sts, client):
-    """The calls of hashicorp/aws for aws_iam_role, aws_iam_role_policy, aws_iam_role_policy_attachment and aws_lambda_function: plan and apply,
-    refresh, change, destroy, in its order."""
+def test_terraforms_calls_for_a_function_with_a_role_and_an_alias(server, iam, sts, client):
+    """The calls of hashicorp/aws for aws_iam_role, aws_iam_role_policy, aws_iam_role_policy_attachment, aws_lambda_function and
+    aws_lambda_alias: plan and apply, refresh, change, destroy, in its order."""
     region = {"RoleName": "tf"}
     basic = {"RoleName": "tf", "PolicyArn": BASIC}
+    alias = {"FunctionName": "tf", "Name": "live"}
 
     def refresh_role():
         role = iam.get_role(**region)["Role"]
@@ -316,14 +318,13 @@ def test_terraforms_calls_for_a_function_with_a_role(server, iam, sts, client):
 
     def refresh_function():
         found = client.get_function(FunctionName="tf")
-        versions = client.list_versions_by_function(FunctionName="tf")["Versions"] if has_versions else []
+        pages = list(client.get_paginator("list_versions_by_function").paginate(FunctionName="tf"))
         client.get_function_code_signing_config(FunctionName="tf")  # has to be there
-        return found["Configuration"], found.get("Tags", {}), versions
+        return found["Configuration"], found.get("Tags", {}), pages[-1]["Versions"][-1]
 
     def until(member, value):
         world.wait_for(lambda: client.get_function(FunctionName="tf")["Configuration"].get(member) == value, what=f"{member} {value}")
 
-    has_versions = "ListVersionsByFunction" in supported()
     # provider
     assert sts.get_caller_identity()["Account"] == "000000000000"
     # plan of what is not there
@@ -338,12 +339,13 @@ def test_terraforms_calls_for_a_function_with_a_role(server, iam, sts, client):
     iam.attach_role_policy(**basic)
     assert refresh_role()[1:] == ({"logs": ALLOW}, [BASIC])
     client.create_function(FunctionName="tf", Role=arn, Runtime="provided.al2023", Handler="model", Code={"ZipFile": zipped()}, MemorySize=256, Timeout=5,
-                           Publish=False, PackageType="Zip", Architectures=["x86_64"], Tags={"made-by": "terraform"},
+                           Publish=True, PackageType="Zip", Architectures=["x86_64"], Tags={"made-by": "terraform"},
                            Environment={"Variables": {"STAGE": "1"}}, EphemeralStorage={"Size": 512})
     until("State", "Active")
-    configuration, tags, versions = refresh_function()
-    assert (configuration["Role"], tags) == (arn, {"made-by": "terraform"})
-    assert not has_versions or versions[-1]["Version"] == "$LATEST"
+    configuration, tags, last = refresh_function()
+    assert (configuration["Role"], tags, last["Version"]) == (arn, {"made-by": "terraform"}, "1")
+    assert client.create_alias(**alias, FunctionVersion=last["Version"], Description="d")["AliasArn"] == configuration["FunctionArn"] + ":live"
+    assert client.get_alias(**alias)["FunctionVersion"] == "1"
     # change
     client.tag_resource(Resource=configuration["FunctionArn"], Tags={"stage": "2"})
     client.update_function_configuration(FunctionName="tf", MemorySize=512, Environment={"Variables": {"STAGE": "2"}})
@@ -351,14 +353,21 @@ def test_terraforms_calls_for_a_function_with_a_role(server, iam, sts, client):
     client.update_function_code(FunctionName="tf", ZipFile=zipped(world.scale_model(3)))
     until("LastUpdateStatus", "Successful")
     client.put_function_concurrency(FunctionName="tf", ReservedConcurrentExecutions=5)
-    configuration, tags, versions = refresh_function()
-    assert (configuration["MemorySize"], tags["stage"]) == (512, "2")
-    assert json.loads(invoke(client, "tf", {"x": [[1, 2, 3, 4]]})[1])["y"] == [[3, 6, 9, 12]]
+    version = client.publish_version(FunctionName="tf")["Version"]
+    assert client.get_function_configuration(FunctionName="tf", Qualifier=version)["Version"] == version == "2"
+    configuration, tags, last = refresh_function()
+    assert (configuration["MemorySize"], tags["stage"], last["Version"]) == (512, "2", "2")
+    assert json.loads(invoke(client, "tf", ONE, Qualifier="live")[1])["y"] == [[2, 4, 6, 8]]
+    client.update_alias(**alias, FunctionVersion=version)
+    assert client.get_alias(**alias)["FunctionVersion"] == "2"
+    assert json.loads(invoke(client, "tf", ONE, Qualifier="live")[1])["y"] == [[3, 6, 9, 12]]
     iam.update_assume_role_policy(RoleName="tf", PolicyDocument=json.dumps(TRUST))
     iam.tag_role(RoleName="tf", Tags=[{"Key": "stage", "Value": "2"}])
     iam.untag_role(RoleName="tf", TagKeys=["made-by"])
     assert refresh_role()[0]["Tags"] == [{"Key": "stage", "Value": "2"}]
     # destroy
+    client.delete_alias(**alias)
+    assert refused(client.get_alias, **alias)[1] == "ResourceNotFoundException"
     client.delete_function(FunctionName="tf")
     assert refused(client.get_function, FunctionName="tf")[1] == "ResourceNotFoundException"
     iam.detach_role_policy(**basic)

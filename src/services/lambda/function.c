@@ -29,6 +29,7 @@ static void link_newest(mf_lambda_cache *functions, mf_lambda_entry *f) {
 static void free_function(mf_lambda_entry *f) {
   free(f->dead_letter);
   free((void *)(uintptr_t)f->spec.key.data);
+  free(f->log_group);
   free(f);
 }
 
@@ -211,6 +212,31 @@ static char *read_dead_letter(mf_str key, const json_t *configuration) {
   return NULL;
 }
 
+#define OWN_GROUP "/aws/lambda/"
+
+// Only a group that is not the function's own is remembered.
+static void read_log_group(mf_lambda_entry *f, const json_t *configuration) {
+  const char *group = json_string_value(json_object_get(json_object_get(configuration, "LoggingConfig"), "LogGroup"));
+  const bool is_own = !group || (strncmp(group, OWN_GROUP, sizeof OWN_GROUP - 1) == 0 &&
+                                 mf_str_is(mf_lambda_name_of(f->spec.key), group + sizeof OWN_GROUP - 1));
+  free(f->log_group);
+  f->log_group = is_own || strlen(group) >= MF_LOG_GROUP_BYTES ? NULL : strdup(group);
+}
+
+mf_str mf_lambda_log_group(const mf_lambda_entry *f, char out[MF_LOG_GROUP_BYTES]) {
+  const mf_str name = mf_lambda_name_of(f->spec.key);
+  const size_t own = sizeof OWN_GROUP - 1, len = MF_MIN(name.len, MF_LOG_GROUP_BYTES - own);
+  if (f->log_group) return mf_str_from(f->log_group);
+  memcpy(out, OWN_GROUP, own);
+  memcpy(out + own, name.data, len);
+  return (mf_str){out, own + len};
+}
+
+mf_str mf_lambda_log_key(const mf_lambda_entry *f, char out[MF_LOG_KEY_BYTES]) {
+  char group[MF_LOG_GROUP_BYTES];
+  return mf_store_log_key(mf_lambda_region_of(f->spec.key), mf_lambda_log_group(f, group), out);
+}
+
 // The parts of a row that invocations need.
 static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const json_t *row) {
   const json_t *configuration = mf_row_configuration(row), *image = json_object_get(row, "image");
@@ -228,6 +254,7 @@ static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const
   f->dead_letter = read_dead_letter(f->spec.key, configuration);
   f->stale = f->has_image && strcmp(f->built, functions->built) != 0;
   f->rebuilding = false;
+  read_log_group(f, configuration);
   f->state = state && strcmp(state, "Active") == 0 ? MF_STATE_ACTIVE : state && strcmp(state, "Failed") == 0 ? MF_STATE_FAILED : MF_STATE_PENDING;
 }
 

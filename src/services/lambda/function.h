@@ -44,6 +44,7 @@ typedef struct mf_lambda_entry {
   mf_counters counters;
   mf_billed unwritten;        // of unwritten_day, not in its row yet (days.h)
   uint32_t unwritten_day;
+  char *log_group;            // that it logs to; NULL: its own, /aws/lambda/NAME
 } mf_lambda_entry;
 
 typedef struct mf_lambda_cache {
@@ -70,6 +71,11 @@ uint64_t mf_lambda_version_number(mf_str text);
 
 // The key of a version as its row has it ("region/name:0000000007") becomes that of the calls here ("region/name:7"), in `text`.
 mf_str mf_lambda_key_of_row(mf_str row_key, char *text, size_t capacity);
+
+// The group that a function logs to, and the name that its log goes by in the store; text in `out`.
+enum { MF_LOG_GROUP_BYTES = 520 };
+mf_str mf_lambda_log_group(const mf_lambda_entry *function, char out[MF_LOG_GROUP_BYTES]);
+mf_str mf_lambda_log_key(const mf_lambda_entry *function, char out[MF_LOG_KEY_BYTES]);
 
 // The function, from the cache or the store. *function NULL: there is none.
 bool mf_lambda_entry_find(mf_lambda_cache *functions, mf_str key, mf_lambda_entry **function, mf_error *err) MF_MUST_CHECK;

@@ -82,12 +82,12 @@ static void count(mf_invoking *i) {
 }
 
 static void finish(mf_invoking *i) {
-  char log[MF_REPORT_BYTES];
+  char log[MF_REPORT_BYTES], group[MF_LOG_GROUP_BYTES];
   mf_lambda_entry *function = i->function;
   if (i->call.status && strcmp(i->call.status, "timeout") == 0)
     i->call.duration_ns = (int64_t)i->version->spec.timeout_ms * MF_NS_PER_MS;  // exactly, as Lambda says it
   mf_str text = {log, mf_report_format(&i->call, mf_lambda_version_of(i->version->spec.key), i->version->spec.memory_mb, log)};
-  mf_store_log(i->lambda->env.store, function->spec.key, text);
+  i->lambda->env.log(i->lambda->env.context, mf_lambda_region_of(function->spec.key), mf_lambda_log_group(function, group), text);
   count(i);
   if (i->http) answer(i, text);
   if (function->waiters > 0) mf_log_waits_wake(i->lambda, function->spec.key);

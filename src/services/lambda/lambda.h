@@ -68,6 +68,7 @@ typedef struct mf_lambda_env {
   bool (*compile)(void *context, const mf_blob_id *package, void (*done)(void *data, const mf_lambda_compiled *result), void *data,
                   mf_error *err);
   void (*forget)(void *context, mf_str key);
+  void (*log)(void *context, mf_str region, mf_str group, mf_str text);  // into a log group, which is made when there is none
   void (*instances)(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
   void *context;
 } mf_lambda_env;

@@ -240,7 +240,8 @@ static void end_wait(mf_log_wait *wait) {
   }
   mf_loop_timer_cancel(lambda->env.loop, &wait->timer);
   mf_json_begin();
-  mf_reply_json(wait->reply, 200, wait->reply->http ? log_answer(lambda, wait->function->spec.key, wait->position, &has_text) : NULL);
+  char log_key[MF_LOG_KEY_BYTES];
+  mf_reply_json(wait->reply, 200, wait->reply->http ? log_answer(lambda, mf_lambda_log_key(wait->function, log_key), wait->position, &has_text) : NULL);
   wait->function->waiters--;
   mf_lambda_entry_unpin(&lambda->functions, wait->function);
   free(wait);
@@ -290,7 +291,8 @@ static void read_log(mf_http_request *http, const mf_principal *principal, void 
     mf_refuse_error(http, &err);
     return;
   }
-  json_t *out = log_answer(lambda, mf_str_from(key), (uint64_t)position, &has_text);
+  char log_key[MF_LOG_KEY_BYTES];
+  json_t *out = log_answer(lambda, function ? mf_lambda_log_key(function, log_key) : mf_str_from(key), (uint64_t)position, &has_text);
   if (!function && !has_text) {
     mf_refuse(http, 404, "ResourceNotFoundException", "Function not found: %.*s", MF_STR_ARG(name));
   } else if (function && !has_text && wait_ms > 0) {

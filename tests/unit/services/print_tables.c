@@ -4,6 +4,7 @@
 
 #include "services/iam/iam.h"
 #include "services/lambda/internal.h"
+#include "services/logs/logs.h"
 #include "services/sts/sts.h"
 
 static json_t *number_or_null(int64_t number) { return number == MF_NO_LIMIT ? json_null() : json_integer((json_int_t)number); }
@@ -39,7 +40,7 @@ static json_t *rpc_json(const mf_rpc_service *service) {
 
 // print_tables rpc: the services whose requests name the operation.
 static int print_rpc(void) {
-  json_t *services = json_pack("{s:o,s:o}", "iam", rpc_json(&mf_iam_service), "sts", rpc_json(&mf_sts_service));
+  json_t *services = json_pack("{s:o,s:o,s:o}", "logs", rpc_json(&mf_logs_service), "iam", rpc_json(&mf_iam_service), "sts", rpc_json(&mf_sts_service));
   char *text = json_dumps(services, JSON_INDENT(1));
   puts(text);
   free(text);

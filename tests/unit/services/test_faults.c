@@ -225,6 +225,10 @@ static bool route(void *context, mf_http_request *request, mf_str service, mf_ro
   (void)service;
   return mf_lambda_route(((server *)context)->lambda, request, result);
 }
+static void log_text(void *context, mf_str region, mf_str group, mf_str text) {
+  char key[MF_LOG_KEY_BYTES];
+  mf_store_log(((server *)context)->store, mf_store_log_key(region, group, key), text);
+}
 static mf_key_verdict secret(void *context, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *out) {
   (void)context;
   (void)arena;
@@ -282,7 +286,7 @@ static void start(server *s) {
   if (!s->events) fail_msg("%s", err.message);
   const mf_lambda_env env = {.store = s->store, .events = s->events, .loop = s->loop, .max_package_bytes = 1 << 20, .account_concurrency = 1000, .built = "test/1", .scheme = "http",
                              .invoke = invoke, .release = nothing, .cancel = nothing, .compile = compile, .forget = forget,
-                             .instances = instances, .context = s};
+                             .log = log_text, .instances = instances, .context = s};
   s->lambda = mf_lambda_create(&env, &err);
   const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary, .context = s};
   s->wire = mf_wire_create(s->loop, &options, &handlers, &err);

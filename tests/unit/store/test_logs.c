@@ -181,6 +181,64 @@ static void text_beyond_what_may_wait_is_dropped_and_counted(void **state) {
   log_end(&l);
 }
 
+static uint32_t segments(log_world *l, mf_log_segment out[MF_MAX_LOG_SEGMENTS]) {
+  uint32_t days;
+  return mf_store_logs_segments(l->logs, MF_STR("r/f"), out, &days);
+}
+
+static void segments_are_listed_read_and_removed_while_more_is_written(void **state) {
+  (void)state;
+  log_world l;
+  mf_log_segment before[MF_MAX_LOG_SEGMENTS], after[MF_MAX_LOG_SEGMENTS];
+  char text[64];
+  mf_log_limits limits = mf_log_default_limits;
+  limits.segment_bytes = 64;
+  log_begin(&l, &limits);
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("one\x1b\n"));
+  assert_int_equal(segments(&l, before), 1);
+  assert_int_equal(mf_store_logs_read(l.logs, MF_STR("r/f"), before[0].position, text, sizeof text), 30);
+  assert_memory_equal(text + 25, "one\x1b\n", 5);  // as it came
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("a line that begins another segment\n"));
+  assert_int_equal(segments(&l, before), 2);
+  assert_int_equal(before[1].position, 30);
+  mf_store_logs_remove(l.logs, MF_STR("r/f"), 30);  // the one that is being written
+  assert_int_equal(segments(&l, after), 1);
+  assert_int_equal(after[0].started_ns, before[0].started_ns);
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("more\n"));
+  assert_int_equal(segments(&l, after), 1);
+  assert_int_equal(after[0].bytes, 60);
+  mf_store_logs_remove(l.logs, MF_STR("r/f"), UINT64_MAX);
+  assert_int_equal(segments(&l, after), 0);
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("anew\n"));
+  assert_int_equal(segments(&l, after), 1);
+  assert_int_equal(after[0].position, 0);
+  log_end(&l);
+}
+
+static void retention_is_remembered_and_obeyed(void **state) {
+  (void)state;
+  log_world l;
+  mf_log_segment found[MF_MAX_LOG_SEGMENTS];
+  uint32_t days;
+  log_begin(&l, &mf_log_default_limits);
+  assert_true(mf_store_logs_retain(l.logs, MF_STR("r/f"), 30, &l.w.err));  // before there is a log
+  mf_store_logs_add(l.logs, MF_STR("r/f"), MF_STR("old\n"));
+  assert_int_equal(mf_store_logs_segments(l.logs, MF_STR("r/f"), found, &days), 1);
+  assert_int_equal(days, 30);
+  char path[300];
+  snprintf(path, sizeof path, "%s/r/f/%020d-%019lld.log", l.w.directory, 0, (long long)found[0].started_ns);
+  const struct timespec times[2] = {{.tv_sec = time(NULL) - 20 * 86400}, {.tv_sec = time(NULL) - 20 * 86400}};
+  assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+  mf_store_logs_destroy(l.logs);
+  log_open(&l, &mf_log_default_limits);  // sweeps what is older than 14 days, or 30 where that was said
+  assert_int_equal(mf_store_logs_segments(l.logs, MF_STR("r/f"), found, &days), 1);
+  assert_int_equal(days, 30);
+  assert_true(mf_store_logs_retain(l.logs, MF_STR("r/f"), 0, &l.w.err));
+  assert_int_equal(mf_store_logs_segments(l.logs, MF_STR("r/f"), found, &days), 0);
+  assert_int_equal(days, 0);
+  log_end(&l);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(lines_are_stamped_and_control_characters_shown_escaped),
@@ -190,6 +248,8 @@ int main(void) {
       cmocka_unit_test(old_segments_go_at_start_and_a_position_of_a_log_that_is_gone_is_forgotten),
       cmocka_unit_test(a_name_cannot_leave_the_log_directory),
       cmocka_unit_test(text_beyond_what_may_wait_is_dropped_and_counted),
+      cmocka_unit_test(segments_are_listed_read_and_removed_while_more_is_written),
+      cmocka_unit_test(retention_is_remembered_and_obeyed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
