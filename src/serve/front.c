@@ -28,7 +28,7 @@ typedef struct front {
   mf_lambda *lambda;
   mf_wire *wire;
   mf_timer stop_timer, collect_timer;
-  int64_t stop_deadline_ns;
+  int64_t stop_deadline_ns, started_ns;
   bool drained;
 } front;
 
@@ -70,12 +70,23 @@ static void health(mf_http_request *http, const mf_principal *principal, void *c
   mf_respond(http, 200, &type, 1, (mf_slice){text, (size_t)len}, NULL, NULL);
 }
 
+static void metrics(mf_http_request *http, const mf_principal *principal, void *context) {
+  (void)principal;
+  const front *f = context;
+  const mf_serve_metrics_sources sources = {f->lambda, f->host, f->events, ACCOUNT_CONCURRENCY, f->started_ns};
+  mf_serve_metrics(http, &sources);
+}
+
 static bool route(void *context, mf_http_request *http, mf_str service, mf_route_result *result) {
   front *f = context;
   mf_str target = mf_request_target(http);
   mf_str method = mf_request_method(http);
   if (mf_str_is(target, "/healthz") && (mf_str_is(method, "GET") || mf_str_is(method, "HEAD"))) {
     *result = (mf_route_result){.handle = health, .context = f, .anonymous = true};
+    return true;
+  }
+  if (mf_str_is(target, "/metrics") && mf_str_is(method, "GET")) {  // names of functions are for nobody but this machine's users
+    *result = (mf_route_result){.handle = metrics, .context = f, .anonymous = f->setup->listening->loopback};
     return true;
   }
   if (mf_str_starts(target, MF_STR("/_mayfly/keys"))) return mf_serve_keys_route(f->keys, http, result);
@@ -242,7 +253,7 @@ static void finish(front *f) {
 }
 
 int mf_front_main(void *setup, int keeper_socket) {
-  front f = {.setup = setup};
+  front f = {.setup = setup, .started_ns = mf_wall_ns()};
   mf_error err;
   raise_descriptor_limit();
   signal(SIGPIPE, SIG_IGN);

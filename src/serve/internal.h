@@ -86,6 +86,16 @@ void mf_serve_map_outcome(const mf_invocation *invocation, uint32_t timeout_ms, 
 mf_history_keeper mf_serve_history_keeper(mf_store *store);
 void mf_serve_forget_history(mf_store *store, mf_str key);
 
+// ---- metrics.c: GET /metrics ----
+typedef struct mf_serve_metrics_sources {
+  const mf_lambda *lambda;
+  const mf_host *host;
+  const mf_events *events;
+  uint32_t account_concurrency;
+  int64_t started_ns;               // wall clock
+} mf_serve_metrics_sources;
+void mf_serve_metrics(mf_http_request *request, const mf_serve_metrics_sources *sources);
+
 // ---- front.c ----
 typedef struct mf_front_setup {
   const mf_serve_options *options;

@@ -42,6 +42,7 @@ typedef struct mf_lambda_entry {
   char built[40];             // what built the image
   char *dead_letter;          // where failed events go, "region/name:qualifier"; NULL: nowhere
   mf_counters counters;
+  struct mf_function_metrics *metrics;  // NULL: has not run since it was loaded
   mf_billed unwritten;        // of unwritten_day, not in its row yet (days.h)
   uint32_t unwritten_day;
   char *log_group;            // that it logs to; NULL: its own, /aws/lambda/NAME

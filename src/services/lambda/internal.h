@@ -4,6 +4,7 @@
 
 #include "function.h"
 #include "lambda.h"
+#include "metrics.h"
 #include "names.h"
 #include "shapes.h"
 
@@ -62,6 +63,7 @@ enum { MF_EVENT_CONFIGS = 256 };
 struct mf_lambda {
   mf_lambda_env env;
   mf_lambda_cache functions;
+  mf_metrics metrics;
   mf_name_patterns patterns;
   mf_operation_context *contexts;      // one for each operation
   struct mf_invoking *free_invocations;

@@ -71,6 +71,11 @@ static void answer(mf_invoking *i, mf_str log) {
   mf_respond(i->http, 200, headers, n, i->call.response, NULL, NULL);
 }
 
+static mf_function_metrics *metrics_of(mf_lambda *lambda, mf_lambda_entry *function) {
+  if (!function->metrics) function->metrics = mf_metrics_of(&lambda->metrics, function->spec.key);
+  return function->metrics;
+}
+
 static void count(mf_invoking *i) {
   mf_counters *counters = &i->function->counters;
   counters->invocations++;
@@ -78,6 +83,7 @@ static void count(mf_invoking *i) {
   counters->cold_starts += i->call.cold;
   counters->billed_ms += (uint64_t)mf_report_billed_ms(&i->call);
   mf_day_count(&i->lambda->functions, i->function, (uint64_t)mf_report_billed_ms(&i->call), i->version->spec.memory_mb);
+  mf_metrics_count(&i->lambda->metrics, metrics_of(i->lambda, i->function), &i->call);
   mf_lambda_entry_touch_counters(&i->lambda->functions, i->function);
 }
 
@@ -126,6 +132,7 @@ static void done(mf_lambda_call *call) {
   i->done = true;
   if (call->throttled) {
     function->counters.throttles++;
+    metrics_of(lambda, function)->throttles++;
     mf_lambda_entry_touch_counters(&lambda->functions, function);
     if (i->http) mf_refuse_throttled(i->http, call->throttle_reason);
   } else if (call->failed) {

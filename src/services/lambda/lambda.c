@@ -51,6 +51,7 @@ void mf_lambda_flush(mf_lambda *lambda) {
   lambda->functions.closing = true;
   mf_lambda_cache_flush(&lambda->functions);
 }
+void mf_lambda_metrics(const mf_lambda *lambda, mf_buf *out) { mf_metrics_write(&lambda->metrics, out); }
 void mf_lambda_stop_waiting(mf_lambda *lambda) { mf_log_waits_end(lambda); }
 
 void mf_lambda_destroy(mf_lambda *lambda) {
@@ -59,6 +60,7 @@ void mf_lambda_destroy(mf_lambda *lambda) {
   mf_loop_timer_cancel(lambda->env.loop, &lambda->flush);
   mf_loop_timer_cancel(lambda->env.loop, &lambda->walk.timer);
   mf_lambda_cache_deinit(&lambda->functions);
+  mf_metrics_deinit(&lambda->metrics);
   mf_invocations_free(lambda);
   mf_event_configs_free(lambda);
   mf_name_patterns_deinit(&lambda->patterns);

@@ -84,6 +84,8 @@ bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
 // Does a function or version refer to this package or image? For the store's collection.
 bool mf_lambda_blob_is_used(mf_lambda *lambda, const mf_blob_id *id, bool *used, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store for the last time, before it closes (they do by themselves every few seconds)
+// What ran since the start, in Prometheus' text format.
+void mf_lambda_metrics(const mf_lambda *lambda, mf_buf *out);
 // Answers requests that wait for log lines, so that a stop need not wait for them.
 void mf_lambda_stop_waiting(mf_lambda *lambda);
 #endif
