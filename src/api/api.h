@@ -161,6 +161,30 @@ bool mf_query_decode(mf_str form, const mf_shape *shape, mf_arena *arena, json_t
 mf_str mf_query_value(mf_str form, const char *name, mf_arena *arena);
 void mf_xml_members(mf_buf *out, const json_t *object, int depth);  // <Name>…</Name> for each; a list's elements are <member>
 
+// ---- resource policies, evaluated: pure, and shut where something is not understood ----
+// Who does what, and what is known of it. The caller: a service ("s3.amazonaws.com"), an ARN with its account, or, with neither,
+// anybody ("*").
+typedef struct mf_policy_value {
+  const char *key;  // "AWS:SourceArn"; case does not matter
+  mf_str value;
+} mf_policy_value;
+typedef struct mf_policy_request {
+  mf_str service, account, arn;
+  mf_str action, resource;  // "lambda:InvokeFunction"; the resource's ARN
+  const mf_policy_value *context;
+  uint32_t n_context;
+} mf_policy_request;
+typedef enum mf_policy_verdict {
+  MF_POLICY_SILENT,  // no statement is about this request
+  MF_POLICY_ALLOWED,
+  MF_POLICY_DENIED,  // a statement forbids it, whatever else allows it
+} mf_policy_verdict;
+// statements: a policy's "Statement". Conditions: StringEquals, ArnLike, Bool; a statement with any other, or with NotAction and the
+// like, allows nothing.
+mf_policy_verdict mf_policy_evaluate(const json_t *statements, const mf_policy_request *request);
+// '*' stands for any text, '?' for one character.
+bool mf_policy_like(mf_str pattern, mf_str text);
+
 // ---- jansson without memory: its parser says "invalid token" or drops characters from a string
 // (and then writes past its buffers), and objects silently lack members. So its allocations are
 // watched, and whoever stores or sends what was built with it asks first whether one has failed.

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 import zipfile
 
@@ -104,6 +105,21 @@ class Server:
         request = botocore.awsrequest.AWSRequest("POST", self.endpoint + path, data=body, headers=headers or {})
         botocore.auth.SigV4Auth(botocore.credentials.Credentials(self.access_key, self.secret), "lambda", "us-east-1").add_auth(request)
         return path, dict(request.headers)
+
+    def api(self, method, path, body=None):
+        """A signed call of Lambda's API as boto3 would show its answer, for members that Debian's botocore does not know yet."""
+        data = None if body is None else json.dumps(body).encode()
+        signed = botocore.awsrequest.AWSRequest(method, self.endpoint + path, data=data)
+        botocore.auth.SigV4Auth(botocore.credentials.Credentials(self.access_key, self.secret), "lambda", "us-east-1").add_auth(signed)
+        request = urllib.request.Request(self.endpoint + path, data, dict(signed.headers), method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                members, status = json.loads(answer.read() or b"{}"), answer.status
+        except urllib.error.HTTPError as problem:
+            members, status = json.loads(problem.read()), problem.code
+            code = problem.headers["x-amzn-ErrorType"]
+            members["Error"] = {"Code": code, "Message": members.get("Message", members.get("message"))}
+        return {**members, "ResponseMetadata": {"HTTPStatusCode": status}}
 
     def health(self):
         with urllib.request.urlopen(self.endpoint + "/healthz", timeout=10) as answer:

@@ -145,6 +145,14 @@ void mf_handle_DeleteAlias(mf_operation_call *call);
 void mf_handle_ListAliases(mf_operation_call *call);
 void mf_handle_TagResource(mf_operation_call *call);
 void mf_handle_UntagResource(mf_operation_call *call);
+void mf_handle_AddPermission(mf_operation_call *call);
+void mf_handle_RemovePermission(mf_operation_call *call);
+void mf_handle_GetPolicy(mf_operation_call *call);
+void mf_handle_CreateFunctionUrlConfig(mf_operation_call *call);
+void mf_handle_GetFunctionUrlConfig(mf_operation_call *call);
+void mf_handle_UpdateFunctionUrlConfig(mf_operation_call *call);
+void mf_handle_DeleteFunctionUrlConfig(mf_operation_call *call);
+void mf_handle_ListFunctionUrlConfigs(mf_operation_call *call);
 void mf_handle_ListTags(mf_operation_call *call);
 
 // invoke.c: the short way in, without an operation call

@@ -121,8 +121,9 @@ static bool add_item(void *context, mf_str key, mf_slice text) {
   json_t *item = p->item(p->call, rest, value);
   if (item) json_array_append_new(p->items, item);
   json_decref(value);
-  p->last_len = MF_MIN(rest.len, sizeof p->last);
-  memcpy(p->last, rest.data, p->last_len);
+  const mf_str last = rest.len > 0 ? rest : MF_STR("\1");  // a marker for the function's own row, before any alias's
+  p->last_len = MF_MIN(last.len, sizeof p->last);
+  memcpy(p->last, last.data, p->last_len);
   return true;
 }
 
@@ -207,18 +208,35 @@ typedef struct deletions {
   bool out_of_memory;
 } deletions;
 
-static bool add_deletion(void *context, mf_str key, mf_slice value) {
-  (void)value;
-  deletions *all = context;
-  if (all->only.len > 0 && !mf_str_equal(all->only, key)) return false;  // it would have come first
+static bool add_key(deletions *all, mf_table table, mf_str key) {
   deletion *d = MF_NEW(all->arena, deletion);
   mf_str copy = d ? mf_str_copy(all->arena, key) : (mf_str){0};
   all->out_of_memory = !copy.data;
   if (all->out_of_memory) return false;
-  *d = (deletion){.next = all->first, .write = {all->table, copy, {0}}};
+  *d = (deletion){.next = all->first, .write = {table, copy, {0}}};
   all->first = d;
   all->count++;
   return true;
+}
+
+// A URL's id leads to it by a row of its own.
+static bool add_url_id(deletions *all, mf_str key, mf_slice value) {
+  json_t *url;
+  mf_error err;
+  if (!parse(key, value, &url, &err)) {
+    all->out_of_memory = err.code == MF_OutOfMemory;  // what cannot be read must not keep its function
+    return !all->out_of_memory;
+  }
+  const char *id = json_string_value(json_object_get(url, "id"));
+  const bool ok = !id || add_key(all, MF_TABLE_url_ids, mf_str_from(id));
+  json_decref(url);
+  return ok;
+}
+
+static bool add_deletion(void *context, mf_str key, mf_slice value) {
+  deletions *all = context;
+  if (all->only.len > 0 && !mf_str_equal(all->only, key)) return false;  // it would have come first
+  return add_key(all, all->table, key) && (all->table != MF_TABLE_urls || add_url_id(all, key, value));
 }
 
 bool mf_settings_deletions(mf_store *store, mf_str key, mf_arena *arena, mf_write **writes,
@@ -228,6 +246,7 @@ bool mf_settings_deletions(mf_store *store, mf_str key, mf_arena *arena, mf_writ
   all.out_of_memory = !prefix.data;
   for (size_t i = 0; i < MF_COUNT(tables) && !all.out_of_memory; i++) {
     all.table = tables[i];
+    if (all.only.len > 0 && all.table == MF_TABLE_urls) continue;  // a URL outlives its alias, and forbids (recorded)
     if (!mf_store_scan(store, tables[i], prefix, MF_STR(""), ALL, add_deletion, &all, err))
       return false;
   }

@@ -14,6 +14,7 @@ const char mf_pattern_function_read[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGION
                                         "(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
 const char mf_pattern_function_write[] = "(arn:(aws[a-zA-Z-]*)?:lambda:)?" REGION
                                          "(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
+const char mf_pattern_url_qualifier[] = "((?!^\\d+$)^[0-9a-zA-Z-_]+$)";
 #define ROLE "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+"
 #define RESOURCE_ARN "(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()"
 // Of everything that AWS lets one tag, in the words of its error today (recorded).
@@ -143,6 +144,38 @@ SHAPE(GetFunctionCodeSigningConfigRequest, NAME_WRITE);
 SHAPE(TagResourceRequest, RESOURCE, {"Tags", MF_MAP, NONE, NULL, NULL, &Tags, MF_REQUIRED});
 SHAPE(UntagResourceRequest, RESOURCE, {"TagKeys", MF_LIST, NONE, NULL, NULL, &StringList, MF_REQUIRED | MF_IN_QUERY, "tagKeys"});
 SHAPE(ListTagsRequest, RESOURCE);
+
+// Resource policies.
+SHAPE(AddPermissionRequest, NAME_WRITE, {"StatementId", MF_TEXT, 1, 100, "([a-zA-Z0-9-_]+)", NULL, NULL, MF_REQUIRED},
+      {"Action", MF_TEXT, NONE, "(lambda:[*]|lambda:[a-zA-Z]+|[*])", NULL, NULL, MF_REQUIRED},
+      {"Principal", MF_TEXT, NONE, "[^\\s]+", NULL, NULL, MF_REQUIRED},
+      {"SourceArn", MF_TEXT, NONE, "arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}(-gov)?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)"},
+      {"SourceAccount", MF_TEXT, MF_NO_LIMIT, 12, "\\d{12}"}, {"EventSourceToken", MF_TEXT, 0, 256, "[a-zA-Z0-9._\\-]+"},
+      QUALIFIER_FIELD, {"RevisionId", MF_TEXT, NONE}, {"PrincipalOrgID", MF_TEXT, 12, 34, "^o-[a-z0-9]{10,32}$"},
+      {"FunctionUrlAuthType", MF_TEXT, NONE, NULL, "NONE, AWS_IAM"}, {"InvokedViaFunctionUrl", MF_BOOLEAN, NONE});
+SHAPE(RemovePermissionRequest, NAME_WRITE,
+      {"StatementId", MF_TEXT, 1, 100, "([a-zA-Z0-9-_.]+)", NULL, NULL, MF_REQUIRED | MF_IN_PATH}, QUALIFIER_FIELD,
+      {"RevisionId", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY});
+SHAPE(GetPolicyRequest, NAME_READ, QUALIFIER_FIELD);
+
+// Function URLs.
+#define URL_QUALIFIER {"Qualifier", MF_TEXT, 1, 128, mf_pattern_url_qualifier, NULL, NULL, MF_IN_QUERY}
+#define AUTH_TYPE(flags) {"AuthType", MF_TEXT, NONE, NULL, "NONE, AWS_IAM", NULL, flags}
+#define INVOKE_MODE {"InvokeMode", MF_TEXT, NONE, NULL, "RESPONSE_STREAM, BUFFERED"}
+INNER(HeadersList, {"", MF_TEXT, MF_NO_LIMIT, 1024, ".*"});
+INNER(AllowMethodsList, {"", MF_TEXT, MF_NO_LIMIT, 6, ".*"});
+INNER(AllowOriginsList, {"", MF_TEXT, 1, 253, ".*"});
+INNER(Cors, {"AllowCredentials", MF_BOOLEAN, NONE}, {"AllowHeaders", MF_LIST, MF_NO_LIMIT, 100, NULL, NULL, &HeadersList},
+      {"AllowMethods", MF_LIST, MF_NO_LIMIT, 6, NULL, NULL, &AllowMethodsList},
+      {"AllowOrigins", MF_LIST, MF_NO_LIMIT, 100, NULL, NULL, &AllowOriginsList},
+      {"ExposeHeaders", MF_LIST, MF_NO_LIMIT, 100, NULL, NULL, &HeadersList}, {"MaxAge", MF_INTEGER, 0, 86400});
+#define CORS {"Cors", MF_STRUCTURE, NONE, NULL, NULL, &Cors}
+SHAPE(CreateFunctionUrlConfigRequest, NAME_WRITE, URL_QUALIFIER, AUTH_TYPE(MF_REQUIRED), CORS, INVOKE_MODE);
+SHAPE(GetFunctionUrlConfigRequest, NAME_WRITE, URL_QUALIFIER);
+SHAPE(UpdateFunctionUrlConfigRequest, NAME_WRITE, URL_QUALIFIER, AUTH_TYPE(0), CORS, INVOKE_MODE);
+SHAPE(DeleteFunctionUrlConfigRequest, NAME_WRITE, URL_QUALIFIER);
+SHAPE(ListFunctionUrlConfigsRequest, NAME_WRITE, {"Marker", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY},
+      {"MaxItems", MF_INTEGER, 1, 50, NULL, NULL, NULL, MF_IN_QUERY});
 SHAPE(InvocationRequest, NAME_READ,
       {"InvocationType", MF_TEXT, NONE, NULL, "Event, RequestResponse, DryRun", NULL, MF_IN_HEADER},
       {"LogType", MF_TEXT, NONE, NULL, "None, Tail", NULL, MF_IN_HEADER},

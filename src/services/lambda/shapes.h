@@ -14,7 +14,12 @@ extern const mf_shape mf_shape_CreateFunctionRequest, mf_shape_UpdateFunctionCod
     mf_shape_GetFunctionCodeSigningConfigRequest, mf_shape_InvokeAsyncRequest, mf_shape_PutFunctionEventInvokeConfigRequest,
     mf_shape_UpdateFunctionEventInvokeConfigRequest, mf_shape_GetFunctionEventInvokeConfigRequest,
     mf_shape_DeleteFunctionEventInvokeConfigRequest, mf_shape_ListFunctionEventInvokeConfigsRequest;
+extern const mf_shape mf_shape_AddPermissionRequest, mf_shape_RemovePermissionRequest, mf_shape_GetPolicyRequest,
+    mf_shape_CreateFunctionUrlConfigRequest, mf_shape_GetFunctionUrlConfigRequest, mf_shape_UpdateFunctionUrlConfigRequest,
+    mf_shape_DeleteFunctionUrlConfigRequest, mf_shape_ListFunctionUrlConfigsRequest;
 
 // lambda.md section 1: the pattern of calls that read or invoke, and the older one of those that write.
 extern const char mf_pattern_function_read[], mf_pattern_function_write[];
+// Which qualifiers can have a function URL: none, or an alias.
+extern const char mf_pattern_url_qualifier[];
 #endif

@@ -17,7 +17,7 @@ NEWER_LIMITS = {"Timeout"}  # the model states no maximum; 900 s is documented
 RECORDED_ELEMENTS = {"SubnetIds", "SecurityGroupIds"}
 # Members that the model does not have yet.
 NEWER_MEMBERS = {"LoggingConfig", "CapacityProviderConfig", "DurableConfig", "PublishTo", "TenancyConfig", "SourceKMSKeyArn",
-                 "Ipv6AllowedForDualStack", "TenantId", "DurableExecutionName"}
+                 "Ipv6AllowedForDualStack", "TenantId", "DurableExecutionName", "InvokeMode", "InvokedViaFunctionUrl"}
 NEWER_OPERATIONS = {"InvokeWithResponseStream", "GetRuntimeManagementConfig", "PutRuntimeManagementConfig", "GetFunctionRecursionConfig",
                     "PutFunctionRecursionConfig", "CheckpointDurableExecution", "CreateCapacityProvider", "DeleteCapacityProvider",
                     "DeleteResourcePolicy", "GetCapacityProvider", "GetDurableExecution", "GetDurableExecutionHistory",
