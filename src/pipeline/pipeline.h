@@ -55,6 +55,8 @@ mf_responder *mf_responder_create(const mf_image *image, void *memory, size_t by
 // Turns a payload (any bytes, told apart by content; docs/payloads.md) into tensors, runs, and
 // writes the answer (JSON) into `out`, at most out_capacity bytes. Failing codes are the errorTypes
 // of function errors: InvalidInput, InvalidPicture, OutOfMemory, TooLarge, …
+// An HTTP event (http_event.h) is unwrapped where it stands, so that its memory must not be read-only; what is wrong with its body becomes
+// an answer with a statusCode.
 bool mf_responder_answer(mf_responder *responder, mf_slice payload, char *out, size_t out_capacity,
                          size_t *out_len, mf_error *err) MF_MUST_CHECK;
 int64_t mf_responder_plan_ns(

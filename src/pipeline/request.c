@@ -360,7 +360,8 @@ bool mf_request_open(mf_request *r, mf_slice payload, mf_error *err) {
   if (mf_picture_is(payload) || !looks_like_json(payload, to != MF_NO_PICTURE)) {
     r->kind = MF_REQUEST_RAW;
     if (payload.len == 0 && n == 0) return true;
-    if (to == MF_NO_PICTURE) return refuse_bytes(r, payload, err);
+    const bool lacks_picture = payload.len == 0 && r->form->picture_input != MF_NO_PICTURE;
+    if (to == MF_NO_PICTURE || lacks_picture) return refuse_bytes(r, payload, err);
     return n == 1 ? true : only_input(r, err);
   }
   if (mf_json_peek(&r->json) == '{') return open_object(r, err);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "answer.h"
+#include "http_event.h"
 #include "request.h"
 
 enum { ALIGNMENT = 64, MAX_PAYLOAD = 6291456, MAX_ANSWER = 6291556, MAX_TAIL = 8 << 20 };
@@ -153,15 +154,18 @@ static bool answer_all(mf_responder *r, size_t *out_len, mf_error *err) {
 
 bool mf_responder_answer(mf_responder *r, mf_slice payload, char *out, size_t out_capacity,
                          size_t *out_len, mf_error *err) {
+  mf_http_event event;
   r->plan_ns = 0;
   if (payload.len > MAX_PAYLOAD)
     return mf_fail(err, MF_TooLarge, "the payload is %zu bytes, an invocation may carry %d",
                    payload.len, MAX_PAYLOAD);
   r->answer.start = out;
   r->answer.out = (mf_json_out){out, out + MF_MIN(out_capacity, (size_t)MAX_ANSWER), false};
-  if (mf_request_open(&r->request, payload, err) && answer_all(r, out_len, err)) return true;
-  mf_request_explain(r->image, &r->form, err);
-  return false;
+  if (mf_http_event_open(payload, &event, err)) {
+    if (mf_request_open(&r->request, event.body, err) && answer_all(r, out_len, err)) return true;
+    mf_request_explain(r->image, &r->form, err);
+  }
+  return event.is_http && mf_http_event_refuse(err, out, out_capacity, out_len);
 }
 
 int64_t mf_responder_plan_ns(const mf_responder *r) { return r->plan_ns; }

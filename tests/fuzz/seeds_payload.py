@@ -11,5 +11,11 @@ def seeds():
         (3, b"raw bytes"), (3, b'{"b64": "aGVsbG8="}'), (3, b'{"bytes": {"b64": "aGVs\\u0062G8="}}'), (3, b'{"instances": [{"b64": "YQ=="}, {"b64": ""}]}'),
         (4, b'{"flags": [[[true, false], [1, 0]]], "half": [1, 65504, 6e-8]}'), (5, b'{"any": [[[[[[[[1]]]]]]]]}'), (5, b"7"), (5, b"[[1],[2]]"),
     ]
+    event = b'{"version":"2.0","routeKey":"$default","rawPath":"/","headers":{"content-type":"%s"},"requestContext":{"http":{}},"body":"%s","isBase64Encoded":%s}'
+    payloads += [
+        (0, event % (b"application/json", b'{\\"x\\": [[1, 2, 3]]}', b"false")), (0, event % (b"text/plain", b"W1sxLDIsM11d", b"true")),
+        (3, event % (b"multipart/form-data; boundary=x", b'--x\\r\\nContent-Disposition: form-data; filename=a\\r\\n\\r\\nraw\\r\\n--x--', b"false")),
+        (3, event % (b"application/x-www-form-urlencoded", b"YT0x", b"true")), (3, event % (b"", b"", b"true")),
+    ]
     for number, (model, payload) in enumerate(payloads):
         yield f"{number:02}", bytes([model]) + payload
