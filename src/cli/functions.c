@@ -73,13 +73,25 @@ static void print_part(const json_t *json, const char *key, const char *title) {
   json_object_foreach(part, member, value) print_scalar(member, value);
 }
 
-static void print_description(const json_t *json) {
+// Addresses that work from here; those that AWS would have are in GetFunctionUrlConfig's answers.
+static void print_urls(const cli_server *server, const json_t *urls) {
+  size_t i;
+  const json_t *url;
+  if (json_array_size(urls) > 0) puts("function URLs");
+  json_array_foreach(urls, i, url) {
+    const char *alias = cli_text(url, "alias");
+    cli_line(STDOUT_FILENO, "  %s%s  %s%s%s", server->endpoint, cli_text(url, "path"), cli_text(url, "AuthType"), *alias ? ", alias " : "", alias);
+  }
+}
+
+static void print_description(const cli_server *server, const json_t *json) {
   const json_t *description = json_object_get(json, "description");
   print_values("inputs", json_object_get(description, "inputs"));
   print_values("outputs", json_object_get(description, "outputs"));
   print_part(description, "picture", "picture (what a JPEG, PNG or WebP is made into)");
   print_part(description, "answer", "answer");
   print_part(json, "description", "model");
+  print_urls(server, json_object_get(json, "urls"));
   print_part(json, "configuration", "configuration");
   print_part(json, "counters", "counters");
   print_part(json, "instances", "instances");
@@ -95,7 +107,7 @@ int mf_cli_describe(int argc, char **argv) {
   json_t *json = NULL;
   if (!cli_find_server(&server, &err) || !cli_ask_about(&server, "GET", "/_mayfly/functions/", argv[1], &json, &err)) return cli_fail(&err);
   if (cli_wants_json(as_json)) cli_print_json(json);
-  else print_description(json);
+  else print_description(&server, json);
   json_decref(json);
   return CLI_OK;
 }

@@ -81,6 +81,7 @@ static bool route(void *context, mf_http_request *http, mf_str service, mf_route
   front *f = context;
   mf_str target = mf_request_target(http);
   mf_str method = mf_request_method(http);
+  if (mf_lambda_url_route(f->lambda, http, service, result)) return true;
   if (mf_str_is(target, "/healthz") && (mf_str_is(method, "GET") || mf_str_is(method, "HEAD"))) {
     *result = (mf_route_result){.handle = health, .context = f, .anonymous = true};
     return true;

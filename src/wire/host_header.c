@@ -25,6 +25,14 @@ static bool is_address(mf_str host, int family) {
   return inet_pton(family, text, &address) == 1;
 }
 
+// AWS's names of function URLs, ID.lambda-url.REGION.on.aws: nobody else can have one of them point here.
+static bool is_function_url(mf_str host) {
+  static const char middle[] = ".lambda-url.";
+  const char *dot = memchr(host.data, '.', host.len);
+  const size_t left = dot ? host.len - (size_t)(dot - host.data) : 0;
+  return is_below(host, ".on.aws") && left > sizeof middle && strncasecmp(dot, middle, sizeof middle - 1) == 0;
+}
+
 bool mf_wire_host_is_ours(const mf_wire *wire, mf_str host) {
   if (host.len == 0 || wire->tls) return true;
   if (host.data[0] == '[') {
@@ -35,5 +43,5 @@ bool mf_wire_host_is_ours(const mf_wire *wire, mf_str host) {
   if (colon) host.len = (size_t)(colon - host.data);
   if (host.len > 0 && host.data[host.len - 1] == '.') host.len--;
   return is_address(host, AF_INET) || is_name(host, "localhost") || is_below(host, ".localhost") ||
-         is_below(host, ".amazonaws.com") || is_name(host, wire->listen_host) || is_name(host, wire->host_name);
+         is_below(host, ".amazonaws.com") || is_function_url(host) || is_name(host, wire->listen_host) || is_name(host, wire->host_name);
 }

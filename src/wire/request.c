@@ -1,4 +1,6 @@
 // Request objects and what handlers may ask of them. Objects are kept and used again, so that a request costs no malloc of ours.
+#include <netdb.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
@@ -131,6 +133,30 @@ void mf_request_set_data(mf_http_request *request, void *data) { request->data =
 
 void mf_request_on_end(mf_http_request *request, void (*ended)(mf_http_request *request, void *data, bool answered)) {
   request->ended = ended;
+}
+
+const mf_header *mf_request_headers(const mf_http_request *request, uint32_t *n) {
+  *n = request->n_headers;
+  return request->headers;
+}
+
+mf_str mf_request_version(const mf_http_request *request) { return request->version; }
+
+void mf_request_peer(const mf_http_request *request, char address[MF_PEER_TEXT]) {
+  const union MHD_ConnectionInfo *info =
+      request->connection ? MHD_get_connection_info(request->connection->handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS) : NULL;
+  address[0] = 0;
+  if (!info || !info->client_addr) return;
+  const socklen_t len = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+  if (getnameinfo(info->client_addr, len, address, MF_PEER_TEXT, NULL, 0, NI_NUMERICHOST) != 0) address[0] = 0;
+}
+
+bool mf_request_next_parameter(mf_http_request *request, mf_str *query, mf_str *name, mf_str *value) {
+  mf_query_pair pair;
+  if (!mf_query_next(query, &pair)) return false;
+  *name = mf_percent_decode(&request->arena, pair.name);
+  *value = mf_percent_decode(&request->arena, pair.value);
+  return true;
 }
 
 mf_str mf_request_header(const mf_http_request *request, const char *name) {

@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+typedef struct mf_header { const char *name; mf_str value; } mf_header;
+
 // ---- requests ----
 typedef struct mf_http_request mf_http_request;  // alive from the first callback until the response was sent or the client left
 
@@ -12,6 +14,12 @@ mf_str mf_request_method(const mf_http_request *request);
 mf_str mf_request_target(const mf_http_request *request);   // raw path as sent, without the query
 mf_str mf_request_query(const mf_http_request *request);    // raw, "" if none
 mf_str mf_request_header(const mf_http_request *request, const char *name);  // "" if absent; case does not matter
+const mf_header *mf_request_headers(const mf_http_request *request, uint32_t *n);  // all, as sent
+mf_str mf_request_version(const mf_http_request *request);  // "HTTP/1.1"
+enum { MF_PEER_TEXT = 64 };
+void mf_request_peer(const mf_http_request *request, char address[MF_PEER_TEXT]);  // "127.0.0.1", "" if it is not known
+// Parameters of a query one by one, %XX decoded, in the arena; "+" stays. false: none is left.
+bool mf_request_next_parameter(mf_http_request *request, mf_str *query, mf_str *name, mf_str *value);
 // Value of a query parameter, percent-decoded, in the arena; *found.
 mf_str mf_request_parameter(mf_http_request *request, const char *name, bool *found);
 // The body: in memory when it is at most 64 kB (fd -1), else an unlinked file.
@@ -22,7 +30,6 @@ void mf_request_set_data(mf_http_request *request, void *data);  // the handler'
 // nobody waits any longer, and mf_respond must not be called.
 void mf_request_on_end(mf_http_request *request, void (*ended)(mf_http_request *request, void *data, bool answered));
 
-typedef struct mf_header { const char *name; mf_str value; } mf_header;
 // Answers; body is copied unless `body_free` is given, which is called when it is sent. May be called at once or later from the loop.
 void mf_respond(mf_http_request *request, int status, const mf_header *headers, uint32_t n_headers, mf_slice body,
                 void (*body_free)(void *context), void *context);

@@ -158,6 +158,14 @@ void mf_handle_ListTags(mf_operation_call *call);
 // invoke.c: the short way in, without an operation call
 void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void *context);
 void mf_invoke_too_large(mf_http_request *http, void *context);
+// An invocation whose caller is not Invoke's. reply: called once unless the client has left; call->throttled, failed, function_error and
+// response say what came of it. own_fd: holds payload.len bytes, closed when the request has ended; -1: the payload is in memory that
+// lives as long as the request. false: no memory, nothing began.
+struct mf_resolved;  // qualifier.h
+typedef void mf_invoke_reply(mf_http_request *http, const mf_lambda_call *call, void *context);
+bool mf_invoke_start(mf_lambda *lambda, mf_http_request *http, const struct mf_resolved *what, mf_slice payload, int own_fd,
+                     mf_invoke_reply *reply, void *context) MF_MUST_CHECK;
+uint32_t mf_trace_id(const char *request_id, char out[96]);  // "Root=1-…": the id is a UUID, 24 of its digits and 16 of them
 void mf_invocations_free(mf_lambda *lambda);
 
 // own.c

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "days.h"
 #include "asynchronous.h"
@@ -20,6 +21,9 @@ typedef struct mf_invoking {
   mf_http_request *http;   // NULL: the client is gone or has been answered
   mf_event *event;         // NULL: somebody waits for the answer
   bool wants_log, done;
+  mf_invoke_reply *reply;  // NULL: as Invoke answers
+  void *reply_context;
+  int own_fd;              // of the payload; -1: it is the request's own
   struct mf_invoking *next_free;
 } mf_invoking;
 
@@ -45,9 +49,8 @@ void mf_invocations_free(mf_lambda *lambda) {
 }
 
 // ---- the answer ----
-static uint32_t trace_id(const mf_invoking *i, char out[96]) {
+uint32_t mf_trace_id(const char *id, char out[96]) {
   uint32_t seconds = (uint32_t)(mf_wall_ns() / MF_NS_PER_S);
-  const char *id = i->call.request_id;  // 8-4-4-4-12 hex digits; 24 of them and 16 of them
   return (uint32_t)snprintf(out, 96, "Root=1-%08x-%.8s%.4s%.12s;Parent=%.8s%.4s%.4s;Sampled=0", seconds, id, id + 9, id + 24, id, id + 14,
                             id + 19);
 }
@@ -62,7 +65,7 @@ static void answer(mf_invoking *i, mf_str log) {
   uint32_t n = 0;
   headers[n++] = (mf_header){"Content-Type", MF_STR("application/json")};
   headers[n++] = (mf_header){"X-Amz-Executed-Version", mf_lambda_version_of(i->version->spec.key)};
-  headers[n++] = (mf_header){"X-Amzn-Trace-Id", {trace, trace_id(i, trace)}};
+  headers[n++] = (mf_header){"X-Amzn-Trace-Id", {trace, mf_trace_id(i->call.request_id, trace)}};
   headers[n++] = (mf_header){"X-Amzn-Remapped-Content-Length", MF_STR("0")};
   headers[n++] = nanoseconds("x-mayfly-plan-ns", i->call.plan_ns, plan);
   if (i->call.cold) headers[n++] = nanoseconds("x-mayfly-init-ns", i->call.init_ns, init);
@@ -95,7 +98,7 @@ static void finish(mf_invoking *i) {
   mf_str text = {log, mf_report_format(&i->call, mf_lambda_version_of(i->version->spec.key), i->version->spec.memory_mb, log)};
   i->lambda->env.log(i->lambda->env.context, mf_lambda_region_of(function->spec.key), mf_lambda_log_group(function, group), text);
   count(i);
-  if (i->http) answer(i, text);
+  if (i->http && !i->reply) answer(i, text);
   if (function->waiters > 0) mf_log_waits_wake(i->lambda, function->spec.key);
 }
 
@@ -130,17 +133,19 @@ static void done(mf_lambda_call *call) {
   mf_lambda *lambda = i->lambda;
   mf_lambda_entry *function = i->function;
   i->done = true;
+  mf_http_request *invoked = i->reply ? NULL : i->http;  // which is answered as Invoke answers
   if (call->throttled) {
     function->counters.throttles++;
     metrics_of(lambda, function)->throttles++;
     mf_lambda_entry_touch_counters(&lambda->functions, function);
-    if (i->http) mf_refuse_throttled(i->http, call->throttle_reason);
+    if (invoked) mf_refuse_throttled(invoked, call->throttle_reason);
   } else if (call->failed) {
     if (call->image_lost && !i->version->stale && !i->version->deleted) mf_deploy_rebuild(lambda, i->version);
-    if (i->http) mf_refuse(i->http, call->unavailable ? 503 : 500, "ServiceException", "%s", call->message);
+    if (invoked) mf_refuse(invoked, call->unavailable ? 503 : 500, "ServiceException", "%s", call->message);
   } else {
     finish(i);
   }
+  if (i->http && i->reply) i->reply(i->http, call, i->reply_context);
   if (i->event) tell_dispatcher(i);
   else mf_events_foreground(lambda->env.events, false);
   lambda->env.release(lambda->env.context, call);
@@ -152,9 +157,11 @@ static void request_ended(mf_http_request *http, void *data, bool answered) {
   (void)http;
   (void)answered;
   mf_invoking *i = data;
+  const int own_fd = i->own_fd;
   i->http = NULL;
   if (i->done) give_back(i);
   else i->lambda->env.cancel(i->lambda->env.context, &i->call);
+  if (own_fd >= 0) close(own_fd);
 }
 
 // ---- the request ----
@@ -176,6 +183,17 @@ static bool is_runnable(mf_lambda *lambda, mf_http_request *http, mf_lambda_entr
   return false;
 }
 
+static void begin(mf_http_request *http, mf_invoking *i) {
+  i->call.done = done;
+  i->call.data = i;
+  memcpy(i->call.request_id, mf_request_id(http), MF_UUID_TEXT + 1);
+  mf_request_set_data(http, i);
+  mf_request_on_end(http, request_ended);
+  mf_events_foreground(i->lambda->env.events, true);
+  pin(i);
+  i->lambda->env.invoke(i->lambda->env.context, &i->version->spec, &i->call);
+}
+
 static void start(mf_lambda *lambda, mf_http_request *http, const mf_resolved *what, bool wants_log) {
   uint64_t len;
   mf_invoking *i = take(lambda);
@@ -183,17 +201,22 @@ static void start(mf_lambda *lambda, mf_http_request *http, const mf_resolved *w
     mf_refuse_no_memory(http);
     return;
   }
-  *i = (mf_invoking){.lambda = lambda, .function = what->function, .version = what->version, .http = http, .wants_log = wants_log};
+  *i = (mf_invoking){.lambda = lambda, .function = what->function, .version = what->version, .http = http, .wants_log = wants_log, .own_fd = -1};
   i->call.payload = mf_request_body(http, &i->call.payload_fd, &len);
   if (i->call.payload_fd >= 0) i->call.payload.len = (size_t)len;
-  i->call.done = done;
-  i->call.data = i;
-  memcpy(i->call.request_id, mf_request_id(http), MF_UUID_TEXT + 1);
-  mf_request_set_data(http, i);
-  mf_request_on_end(http, request_ended);
-  mf_events_foreground(lambda->env.events, true);
-  pin(i);
-  lambda->env.invoke(lambda->env.context, &what->version->spec, &i->call);
+  begin(http, i);
+}
+
+bool mf_invoke_start(mf_lambda *lambda, mf_http_request *http, const mf_resolved *what, mf_slice payload, int own_fd,
+                     mf_invoke_reply *reply, void *context) {
+  mf_invoking *i = take(lambda);
+  if (!i) return false;
+  *i = (mf_invoking){.lambda = lambda, .function = what->function, .version = what->version, .http = http,
+                     .reply = reply, .reply_context = context, .own_fd = own_fd};
+  i->call.payload = payload;
+  i->call.payload_fd = own_fd;
+  begin(http, i);
+  return true;
 }
 
 static void refuse_event(mf_event *event, mf_lambda *lambda, mf_event_verdict verdict, const char *message) {
@@ -216,7 +239,7 @@ void mf_invoke_event(mf_lambda *lambda, mf_event *event) {
   } else if (!(i = take(lambda))) {
     refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "out of memory");
   } else {
-    *i = (mf_invoking){.lambda = lambda, .function = what.function, .version = what.version, .event = event};
+    *i = (mf_invoking){.lambda = lambda, .function = what.function, .version = what.version, .event = event, .own_fd = -1};
     i->call.payload = event->payload;
     i->call.payload_fd = -1;
     i->call.done = done;

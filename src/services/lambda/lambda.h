@@ -78,6 +78,8 @@ mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) MF_MUST_CHE
 void mf_lambda_destroy(mf_lambda *lambda);
 // wire's route callback for the service `lambda` (and Mayfly's own paths under /_mayfly/ that deploy, list and read logs).
 bool mf_lambda_route(mf_lambda *lambda, mf_http_request *request, mf_route_result *result);
+// The same for requests to function URLs, by Host or by path; service: of the signature, "". false: it is none. To be asked first.
+bool mf_lambda_url_route(mf_lambda *lambda, mf_http_request *request, mf_str service, mf_route_result *result);
 // Functions that were Pending or InProgress when the server stopped go on; those whose image another compiler or machine made are compiled
 // again, one after the other, in the background.
 bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "deploy.h"
 #include "internal.h"
 #include "package.h"
+#include "urls.h"
 
 enum { LOG_PIECE = 256 << 10, LONGEST_WAIT_MS = 60000, NAME_LENGTH = 64, MAX_LISTED = 1000000 };
 
@@ -194,6 +195,9 @@ static void describe_function(mf_http_request *http, const mf_principal *princip
     json_t *image = json_object_get(row, "image"), *description = load_description(lambda, mf_str_from(key), mf_request_arena(http));
     if (image) json_object_set(out, "image", image);
     if (description) json_object_set_new(out, "description", description);
+    json_t *urls = mf_urls_of(lambda->env.store, mf_str_from(key), &err);
+    if (json_array_size(urls) > 0) json_object_set(out, "urls", urls);
+    json_decref(urls);
     mf_respond_json(http, 200, out);
   }
   json_decref(row);
