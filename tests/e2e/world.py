@@ -206,3 +206,9 @@ class Recorded(recording.Recording):
             return
         differences = self.differences(where, theirs, ours)
         assert not differences, "\n".join(differences)
+
+
+def supported():
+    """Names of the operations of Lambda that this version has: the others are refused by name."""
+    table = (ROOT / "src/services/lambda/operations.def").read_text()
+    return set(re.findall(r"^MF_OPERATION\((\w+)", table, re.MULTILINE))
