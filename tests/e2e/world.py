@@ -21,6 +21,7 @@ import botocore.awsrequest
 import botocore.config
 import botocore.credentials
 import botocore.exceptions
+import botocore.session
 import numpy
 import onnx
 import pytest
@@ -31,6 +32,13 @@ import recording
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAYFLY = os.environ.get("MAYFLY", str(ROOT / "build/mayfly"))
 ROLE = "arn:aws:iam::000000000000:role/models"
+
+
+def newer_session():
+    """boto3 with the members that Lambda's requests and answers have gained since Debian 12's model (newer_model/)."""
+    session = botocore.session.Session()
+    session.get_component("data_loader").search_paths.append(str(ROOT / "tests/e2e/newer_model"))
+    return boto3.Session(botocore_session=session)
 
 
 def wait_for(condition, seconds=20, what="a condition"):
@@ -147,6 +155,12 @@ def slow_model(size=700, layers=12):
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, [])],
                               [numpy_helper.from_array(numpy.int64([size, size]), "shape")])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7).SerializeToString()
+
+
+def slow_weights_model():
+    """scale_model with so many weights that compiling takes longer than the next call."""
+    weights = numpy.random.default_rng(1).random((1, 6 << 20), numpy.float32)
+    return scale_model(weights, weights.size)
 
 
 def wrong_operator_model():

@@ -9,10 +9,7 @@ import pathlib
 import sys
 import tomllib
 
-import boto3
 import botocore.exceptions
-import botocore.session
-import numpy
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
@@ -44,13 +41,6 @@ class NotYet(Exception):
     """An operation, or a member of one, that is not there yet was asked."""
 
 
-def newer_session():
-    """boto3 with the members that answers have gained since Debian 12's model (newer/)."""
-    session = botocore.session.Session()
-    session.get_component("data_loader").search_paths.append(str(HERE / "newer"))
-    return boto3.Session(botocore_session=session)
-
-
 @functools.cache
 def decisions():
     """differs.toml: which answers may differ and which steps are left out, with reasons."""
@@ -63,7 +53,7 @@ class Replay:
 
     def __init__(self, server, test):
         self.server, self.test = server, test
-        self.client = server.client(session=newer_session())
+        self.client = server.client(session=world.newer_session())
         self.recording = recording.Recording(recording.recorded_tests()[test])
         self.outcomes = {}  # step -> (state, differences)
         self.functions = []
@@ -111,9 +101,7 @@ class Replay:
 
     @staticmethod
     def busy_package():
-        """A model whose compilation is seen to be under way by the call that follows: its weights take some time."""
-        weights = numpy.random.default_rng(1).random((1, 6 << 20), numpy.float32)
-        return world.zipped(world.scale_model(weights, weights.size))
+        return world.zipped(world.slow_weights_model(), **{"number.txt": str(next(Replay.numbers))})
 
     def create(self, step=None, wait=True, **more):
         """CreateFunction as the recorded tests' plainest way has it."""
