@@ -10,6 +10,7 @@ MF_INNER_SHAPE(branch, {"Leaves", MF_LIST, MF_NO_LIMIT, 5, .of = &leaves}, {"Fla
 MF_INNER_SHAPE(branches, {"", MF_STRUCTURE, NONE, .of = &branch});
 MF_INNER_SHAPE(root, {"Name", MF_TEXT, 2, 9, .flags = MF_REQUIRED}, {"Branches", MF_LIST, NONE, .of = &branches}, {"Branch", MF_STRUCTURE, NONE, .of = &branch});
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   mf_arena arena;
   mf_error err;
