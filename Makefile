@@ -29,7 +29,7 @@ torture:          ## ROUNDS=200: kill -9 of worker, front or keeper at random mo
 	@tools/build build
 	@/usr/bin/python3 tools/torture --rounds $(or $(ROUNDS),200)
 
-bench:            ## the figures beside their targets, into build/bench.json; B=host or B=engine runs one group
+bench:            ## the figures beside their targets, into build/bench.json; B=host, B=lambda or B=engine runs one group
 	@tools/dependencies build test node
 	@tools/build build
 	@/usr/bin/python3 bench/run $(B)

@@ -38,19 +38,23 @@ def percentile(values, p):
 
 # ---- signed requests, made beforehand ----
 
-def sign(method, path, body, keys, host, service="lambda"):
-    """A raw HTTP request with an AWS Signature Version 4 (the algorithm's own steps, so that thousands are made quickly)."""
+def sign(method, path, body, keys, host, service="lambda", headers=None):
+    """A raw HTTP request with an AWS Signature Version 4 (the algorithm's own steps, so that thousands are made quickly). headers: more of
+    them, names in lower case."""
     now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{now[:8]}/{REGION}/{service}/aws4_request"
-    canonical = "\n".join([method, path, "", f"host:{host}", f"x-amz-date:{now}", "", "host;x-amz-date", hashlib.sha256(body).hexdigest()])
+    signed = dict(sorted({"host": host, "x-amz-date": now, **(headers or {})}.items()))
+    names = ";".join(signed)
+    canonical = "\n".join([method, path, "", *(f"{name}:{value}" for name, value in signed.items()), "", names, hashlib.sha256(body).hexdigest()])
     text = "\n".join(["AWS4-HMAC-SHA256", now, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     key = ("AWS4" + keys["SecretAccessKey"]).encode()
     for part in (now[:8], REGION, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    head = (f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nX-Amz-Date: {now}\r\nContent-Length: {len(body)}\r\n"
-            f"Authorization: AWS4-HMAC-SHA256 Credential={keys['AccessKeyId']}/{scope}, SignedHeaders=host;x-amz-date, Signature={signature}\r\n\r\n")
-    return head.encode() + body
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+    return (f"{method} {path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n"
+            f"Authorization: AWS4-HMAC-SHA256 Credential={keys['AccessKeyId']}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\r\n"
+            ).encode() + body
 
 
 def script(path, requests):

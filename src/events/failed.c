@@ -38,8 +38,17 @@ static void split_target(mf_str target, mf_str *function, mf_str *qualifier) {
   *qualifier = colon ? (mf_str){colon + 1, target.len - len - 1} : MF_STR("");
 }
 
+// Why there can be no delivery; NULL: there can. What was stopped in a circle of functions goes to one outside of it, or it would go round
+// without a run.
+static const char *obstacle(const mf_kept_event *event, mf_str function, const mf_event_policy *policy, mf_str payload, mf_condition condition) {
+  if (!policy->known) return "there is no such function";
+  if (payload.len > MF_EVENT_LARGEST) return "it is larger than 1 MiB";
+  if (condition == MF_CONDITION_LOOP && mf_lineage_runs(&event->facts, function) >= MF_EVENT_LOOP_LIMIT) return "it has run too often in this chain";
+  return NULL;
+}
+
 // A new event for the target, in the same chain. false: it cannot be delivered, and why was logged.
-static bool deliver(mf_events *events, mf_kept_event *event, mf_str target, mf_str payload, outcome *o) {
+static bool deliver(mf_events *events, mf_kept_event *event, mf_str target, mf_str payload, mf_condition condition, outcome *o) {
   mf_error err;
   mf_str function, qualifier;
   mf_event_policy policy = {0};
@@ -52,9 +61,10 @@ static bool deliver(mf_events *events, mf_kept_event *event, mf_str target, mf_s
   function.data = name;
   qualifier.data = name + function.len + 1;
   events->runner.policy(events->runner.context, function, qualifier, &policy);
-  if (!policy.known || payload.len > MF_EVENT_LARGEST) {
+  const char *why_not = obstacle(event, function, &policy, payload, condition);
+  if (why_not) {
     mf_log(MF_LOG_WARN, "%.*s: the record of event %s cannot be delivered to %.*s: %s", MF_STR_ARG(mf_queue_function(event->queue)),
-           event->event.request_id, MF_STR_ARG(function), policy.known ? "it is larger than 1 MiB" : "there is no such function");
+           event->event.request_id, MF_STR_ARG(function), why_not);
     return false;
   }
   mf_uuid4(id);
@@ -83,7 +93,7 @@ static bool deliver_record(mf_events *events, mf_kept_event *event, mf_str targe
   if (target.len > sizeof kept) return false;
   memcpy(kept, target.data, target.len);
   bool ok = mf_record_write(events, event, condition, responded, &record) &&
-            deliver(events, event, (mf_str){kept, target.len}, mf_buf_view(&record), o);
+            deliver(events, event, (mf_str){kept, target.len}, mf_buf_view(&record), condition, o);
   mf_buf_deinit(&record);
   return ok;
 }
@@ -151,7 +161,7 @@ void mf_event_failed(mf_events *events, mf_kept_event *event, const mf_event_pol
   bool delivered = policy->on_failure.len > 0 && deliver_record(events, event, policy->on_failure, condition, responded, &o);
   if (dead_len > 0) {
     const mf_str payload = {event->facts.payload.data, event->facts.payload.len};
-    delivered |= deliver(events, event, (mf_str){dead, dead_len}, payload, &o);
+    delivered |= deliver(events, event, (mf_str){dead, dead_len}, payload, condition, &o);
   }
   if (delivered) mf_event_move(events, event, o.writes, o.n_writes);
   else keep(events, event, condition, &o);

@@ -282,7 +282,7 @@ static bool resume_queue(mf_events *events, mf_str function, uint64_t first, mf_
   if (!mf_event_key_read(false, (mf_str){last, len}, &time, &name, &sequence)) return mf_fail(err, MF_Internal, "the key of an event is damaged");
   queue->read = first - 1;
   queue->tail = sequence;
-  queue->next_sequence = MF_MAX(queue->next_sequence, sequence + 1);
+  queue->next_sequence = sequence + 1;
   mf_queue_list(queue);
   return true;
 }

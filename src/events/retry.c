@@ -72,18 +72,11 @@ void mf_retry_loaded(mf_events *events, mf_kept_event *event) {
 typedef struct due {
   mf_events *events;
   uint64_t now, next;  // next: when the first that is not due yet is; 0: none
-  bool full;
+  bool full, out_of_memory;
 } due;
 
-// Of a queue that rests, or has enough of them in memory: later again, without a word to the disk if it is in memory only.
-static void take_up(mf_events *events, mf_kept_event *event, mf_str function) {
-  mf_error err;
-  mf_queue *queue = mf_queue_get(events, function, &err);
-  if (!queue) {
-    mf_log(MF_LOG_ERROR, "a retry waits for the next start: %s", err.message);
-    mf_kept_event_free(event);
-    return;
-  }
+// Of a queue that rests, or has enough of them in memory: later again.
+static void take_up(mf_events *events, mf_kept_event *event, mf_queue *queue) {
   events->n_loaded++;
   queue->n_retries++;
   event->queue = queue;
@@ -107,14 +100,22 @@ static bool take_row(void *context, mf_str key, mf_slice row) {
   }
   d->full = events->n_loaded >= MF_RETRIES_LOADED;
   if (d->full) return false;
-  mf_kept_event *event = mf_kept_event_load(events, MF_TABLE_retries, key, row);
-  if (!event) {
-    mf_log(MF_LOG_ERROR, "a retry of %.*s cannot be read", MF_STR_ARG(function));
+  mf_event_facts facts;
+  if (!mf_row_read(row, &facts)) {
+    mf_log(MF_LOG_ERROR, "a retry of %.*s is damaged and cannot run", MF_STR_ARG(function));
     events->last_due = time;
     return true;
   }
+  mf_error err;
+  mf_kept_event *event = mf_kept_event_load(events, MF_TABLE_retries, key, row);
+  mf_queue *queue = event ? mf_queue_get(events, function, &err) : NULL;
+  d->out_of_memory = !queue;
+  if (!queue) {
+    mf_kept_event_free(event);
+    return false;
+  }
   events->last_due = time;
-  take_up(events, event, (mf_str){event->bytes + 8, event->key_len - 17});
+  take_up(events, event, queue);
   return true;
 }
 
@@ -128,6 +129,8 @@ void mf_retry_timer(mf_timer *timer) {
   const size_t after_len = events->last_due > 0 ? sizeof after : 0;
   if (!mf_store_scan(events->store, MF_TABLE_retries, MF_STR(""), (mf_str){after, after_len}, MF_RETRIES_LOADED + 1, take_row, &d, &err)) {
     mf_log(MF_LOG_ERROR, "retries of events: %s", err.message);
+    look_after(events, MF_NS_PER_S);
+  } else if (d.out_of_memory) {
     look_after(events, MF_NS_PER_S);
   } else if (d.next > 0) {
     look_after(events, MF_MIN((int64_t)(d.next - d.now), CLOCK_MAY_MOVE_NS));

@@ -1,0 +1,216 @@
+// The durable queue: what is accepted runs, waits on disk, is tried again, and ends where the policy says.
+#include "world.h"
+
+static void what_is_accepted_runs_once_and_its_row_goes(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  for (int i = 0; i < 100; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->n_runs, 100);
+  assert_int_equal(s->accepted, 100);
+  mf_events_flush(s->events);
+  assert_int_equal(rows_of(s, MF_TABLE_events), 0);
+  for (int i = 0; i < 100; i++) {
+    char payload[64];
+    snprintf(payload, sizeof payload, "{\"n\":%d}", i);
+    assert_string_equal(s->runs[i].payload, payload);
+    assert_int_equal(s->runs[i].attempts, 0);
+  }
+  stage_end(s);
+}
+
+static void memory_holds_a_window_and_not_the_backlog(void **state) {
+  (void)state;
+  enum { MANY = 3000 };
+  stage *s = stage_begin(1);
+  s->holds = true;
+  for (int i = 0; i < MANY; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->accepted, MANY);
+  mf_events_stats stats;
+  mf_events_statistics(s->events, &stats);
+  assert_int_equal(stats.waiting + stats.running, MANY);
+  assert_true(s->events->windows_bytes <= MF_WINDOW_BYTES + 1024);
+  assert_true(mf_queue_find(s->events, MF_STR("r/f"))->n_window <= MF_WINDOW_EVENTS);
+  s->holds = false;
+  for (int i = 0; i < s->n_held; i++) end_run(s, s->held[i]);
+  world_wait(&s->base, &s->n_runs, MANY);
+  for (int i = 0; i < MANY; i++) assert_int_equal(atoi(s->runs[i].payload + 5), i);
+  stage_end(s);
+}
+
+static void a_slow_function_leaves_places_to_others(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->holds = true;
+  for (int i = 0; i < 50; i++) assert_true(offer(s, "r/slow", i));
+  world_wait(&s->base, &s->n_runs, 1);
+  assert_true(offer(s, "r/other", 1));
+  world_wait(&s->base, &s->accepted, 51);
+  const int64_t end = mf_now_ns() + 5 * MF_NS_PER_S;
+  for (bool found = false; !found;) {
+    assert_true(mf_now_ns() < end);
+    run_for(s, 2 * MF_NS_PER_MS);
+    for (int i = 0; i < s->n_runs; i++) found |= strcmp(s->runs[i].function, "r/other") == 0;
+  }
+  assert_true(s->n_held <= 4);
+  stage_end(s);
+}
+
+static void a_start_finds_what_a_stop_left(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->holds = true;
+  for (int i = 0; i < 300; i++) {
+    char function[32];
+    snprintf(function, sizeof function, "r/f%d", i % 7);
+    assert_true(offer(s, function, i));
+  }
+  world_wait(&s->base, &s->accepted, 300);
+  stage_close(s);
+  s->holds = false;
+  s->n_runs = 0;
+  stage_open(s, 1);
+  mf_events_stats stats;
+  mf_events_statistics(s->events, &stats);
+  assert_int_equal(stats.waiting, 300);
+  world_wait(&s->base, &s->n_runs, 300);
+  bool seen[300] = {0};
+  for (int i = 0; i < s->n_runs; i++) seen[atoi(s->runs[i].payload + 5)] = true;
+  for (int i = 0; i < 300; i++) assert_true(seen[i]);
+  stage_end(s);
+}
+
+static void a_function_error_is_tried_twice_more_and_then_kept(void **state) {
+  (void)state;
+  stage *s = stage_begin(1e-5);
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 3);
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(s->runs[i].attempts, i);
+    assert_string_equal(s->runs[i].request_id, s->runs[0].request_id);
+  }
+  stage_close(s);
+  stage_open(s, 1e-5);
+  assert_int_equal(rows_of(s, MF_TABLE_failed_events), 1);
+  assert_int_equal(rows_of(s, MF_TABLE_events) + rows_of(s, MF_TABLE_retries), 0);
+  stage_end(s);
+}
+
+static void a_retry_waits_out_a_stop(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 1);
+  stage_close(s);
+  s->verdict = MF_EVENT_DONE;
+  stage_open(s, 1);
+  assert_int_equal(rows_of(s, MF_TABLE_retries), 1);
+  assert_int_equal(s->n_runs, 1);
+  mf_events_stats stats;
+  mf_events_statistics(s->events, &stats);
+  assert_int_equal(stats.retrying, 1);
+  stage_end(s);
+}
+
+// 1 minute later it would be older than it may be: so there is no second attempt, and the record comes at once.
+static void an_event_that_would_be_too_old_is_not_tried_again(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  s->policy.max_age_ns = 60 * MF_NS_PER_S - 1;
+  s->policy.on_failure = MF_STR("r/target");
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 2);
+  assert_non_null(strstr(s->last_record, "\"condition\":\"EventAgeExceeded\",\"approximateInvokeCount\":1}"));
+  assert_non_null(strstr(s->last_record, "\"requestPayload\":{\"n\":1},\"responseContext\":{\"statusCode\":200,\"executedVersion\":\"$LATEST\",\"functionError\":\"Unhandled\"}"));
+  stage_end(s);
+}
+
+static void a_throttled_event_waits_and_then_runs(void **state) {
+  (void)state;
+  stage *s = stage_begin(1e-3);
+  s->verdict = MF_EVENT_THROTTLED;
+  for (int i = 0; i < 10; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->n_runs, 3);
+  s->verdict = MF_EVENT_DONE;
+  const int throttled = s->n_runs;
+  world_wait(&s->base, &s->n_runs, throttled + 10);
+  mf_events_flush(s->events);
+  assert_int_equal(rows_of(s, MF_TABLE_events) + rows_of(s, MF_TABLE_retries) + rows_of(s, MF_TABLE_failed_events), 0);
+  stage_end(s);
+}
+
+static void a_system_error_does_not_count_as_an_attempt(void **state) {
+  (void)state;
+  stage *s = stage_begin(1e-3);
+  s->verdict = MF_EVENT_SYSTEM_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 4);
+  s->verdict = MF_EVENT_DONE;
+  world_wait(&s->base, &s->n_runs, s->n_runs + 1);
+  assert_int_equal(s->runs[s->n_runs - 1].attempts, 0);
+  stage_end(s);
+}
+
+static void events_of_a_function_that_is_gone_are_dropped(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->holds = true;
+  for (int i = 0; i < 200; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->accepted, 200);
+  mf_events_forget(s->events, MF_STR("r/f"));
+  s->holds = false;
+  for (int i = 0; i < s->n_held; i++) end_run(s, s->held[i]);
+  const int before = s->n_runs;
+  assert_true(offer(s, "r/f", 999));  // of the function that came after it
+  world_wait(&s->base, &s->n_runs, before + 1);
+  assert_string_equal(s->runs[before].payload, "{\"n\":999}");
+  stage_end(s);
+}
+
+static void a_chain_that_feeds_itself_is_stopped(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.on_success = MF_STR("r/f");
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, MF_EVENT_LOOP_LIMIT);
+  for (int i = 0; i < 2000 && rows_of(s, MF_TABLE_failed_events) == 0; i++) run_for(s, 2 * MF_NS_PER_MS);
+  assert_int_equal(rows_of(s, MF_TABLE_failed_events), 1);
+  assert_int_equal(s->n_runs, MF_EVENT_LOOP_LIMIT);
+  stage_end(s);
+}
+
+static void only_json_stands_in_a_record_as_it_came(void **state) {
+  (void)state;
+  static const char *const good[] = {"{}", "[]", "1", "-0.5e+7", "\"a\\u00e9\\n\"", " {\"a\" : [1, {\"b\":null}, true,false] } ", "[[[[]]],{}]", "\"\xc3\xa9\""};
+  static const char *const bad[] = {"", "{", "}", "{\"a\"}", "{\"a\":1,}", "[1,]", "[1 2]", "01", "1.", ".5", "+1", "tru", "\"a", "\"\n\"", "\"\\x\"",
+                                    "{}{}", "{\"a\":1}}", "nul", "\"\xff\"", "[\"\\u12g4\"]", "{a:1}", "1,2", "[}", "{]"};
+  for (size_t i = 0; i < MF_COUNT(good); i++)
+    if (!mf_is_json((mf_slice){good[i], strlen(good[i])})) fail_msg("%s is JSON", good[i]);
+  for (size_t i = 0; i < MF_COUNT(bad); i++)
+    if (mf_is_json((mf_slice){bad[i], strlen(bad[i])})) fail_msg("%s is no JSON", bad[i]);
+  char deep[2000];
+  memset(deep, '[', 1000);
+  memset(deep + 1000, ']', 1000);
+  assert_false(mf_is_json((mf_slice){deep, 2000}));
+  assert_true(mf_is_json((mf_slice){deep + 500, 1000}));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(what_is_accepted_runs_once_and_its_row_goes),
+      cmocka_unit_test(memory_holds_a_window_and_not_the_backlog),
+      cmocka_unit_test(a_slow_function_leaves_places_to_others),
+      cmocka_unit_test(a_start_finds_what_a_stop_left),
+      cmocka_unit_test(a_function_error_is_tried_twice_more_and_then_kept),
+      cmocka_unit_test(a_retry_waits_out_a_stop),
+      cmocka_unit_test(an_event_that_would_be_too_old_is_not_tried_again),
+      cmocka_unit_test(a_throttled_event_waits_and_then_runs),
+      cmocka_unit_test(a_system_error_does_not_count_as_an_attempt),
+      cmocka_unit_test(events_of_a_function_that_is_gone_are_dropped),
+      cmocka_unit_test(a_chain_that_feeds_itself_is_stopped),
+      cmocka_unit_test(only_json_stands_in_a_record_as_it_came),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
