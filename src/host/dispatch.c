@@ -35,7 +35,7 @@ static void unlist(mf_host *host, mf_function *function) {
 static void list_last(mf_host *host, mf_function *function) {
   unlist(host, function);
   if (!function->first) return;
-  function->listed_at = MF_MIN(function->running, (uint32_t)MF_HOST_MAX_SLOTS);
+  function->listed_at = MF_MIN(function->group->group_running, (uint32_t)MF_HOST_MAX_SLOTS);
   mf_function_list *list = &host->waiting[function->listed_at];
   function->next = NULL;
   function->previous = list->last;
@@ -43,6 +43,12 @@ static void list_last(mf_host *host, mf_function *function) {
   else list->first = function;
   list->last = function;
   function->listed = true;
+}
+
+// How many calls of a group run has changed, and with it the place of each of its members that waits.
+static void list_group(mf_host *host, mf_function *group) {
+  list_last(host, group);
+  for (mf_function *version = group->versions; version; version = version->next_version) list_last(host, version);
 }
 
 static mf_function *first_waiting(const mf_host *host) {
@@ -99,7 +105,8 @@ static void take_slot(mf_host *host, mf_function *function, mf_invocation *invoc
   host->running++;
   host->running_brief += invocation->host.brief;
   function->running++;
-  list_last(host, function);
+  function->group->group_running++;
+  list_group(host, function->group);
 }
 
 static void leave_slot(mf_host *host, mf_function *function, const mf_invocation *invocation) {
@@ -107,13 +114,45 @@ static void leave_slot(mf_host *host, mf_function *function, const mf_invocation
   host->running--;
   host->running_brief -= invocation->host.brief;
   function->running--;
-  list_last(host, function);
+  function->group->group_running--;
+  list_group(host, function->group);
+}
+
+// ---- limits ----
+
+// Taken when the call is admitted. NULL: it has its share; else the reason why there is none.
+static const char *take_share(mf_host *host, mf_function *function, uint32_t unreserved, mf_invocation *invocation) {
+  mf_function *group = function->group;
+  if (function->n_provisioned_calls < function->provisioned) {
+    function->n_provisioned_calls++;
+    invocation->host.share = MF_SHARE_PROVISIONED;
+    return NULL;
+  }
+  if (group->reserved_concurrency >= 0) {
+    if (group->group_on_demand + group->group_provisioned >= (uint32_t)group->reserved_concurrency)
+      return "ReservedFunctionConcurrentInvocationLimitExceeded";
+    invocation->host.share = MF_SHARE_RESERVED;
+  } else {
+    if (host->unreserved >= (unreserved > 0 ? unreserved : host->options.max_concurrency)) return "ConcurrentInvocationLimitExceeded";
+    invocation->host.share = MF_SHARE_UNRESERVED;
+    host->unreserved++;
+  }
+  group->group_on_demand++;
+  return NULL;
+}
+
+static void give_share(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  if (invocation->host.share == MF_SHARE_PROVISIONED) function->n_provisioned_calls--;
+  else if (invocation->host.share != MF_SHARE_NONE) function->group->group_on_demand--;
+  if (invocation->host.share == MF_SHARE_UNRESERVED) host->unreserved--;
+  invocation->host.share = MF_SHARE_NONE;
 }
 
 static void leave(mf_host *host, mf_function *function, mf_invocation *invocation) {
   mf_loop_timer_cancel(host->loop, &invocation->host.timer);
   function->in_flight--;
   host->in_flight--;
+  give_share(host, function, invocation);
   if (function->in_flight == 0) mf_history_ended(host, function->history);
 }
 
@@ -198,9 +237,10 @@ static uint64_t limit_of(const mf_function *function, const mf_worker *worker) {
   return MF_MAX((uint64_t)function->memory_mb * MB, arena_of(function) + 4 * MB) + worker->base_bytes;
 }
 
-static bool bind(mf_host *host, mf_worker *worker, mf_function *function, mf_error *err) {
+bool mf_dispatch_bind(mf_host *host, mf_worker *worker, mf_function *function, bool only_bind, mf_error *err) {
   const mf_message message = {.kind = MF_MESSAGE_BIND,
-                              .bind = {.image_bytes = function->image_bytes, .memory_bytes = arena_of(function), .limit_bytes = limit_of(function, worker)}};
+                              .bind = {.image_bytes = function->image_bytes, .memory_bytes = arena_of(function),
+                                       .limit_bytes = limit_of(function, worker), .only_bind = only_bind}};
   if (function->image_fd < 0) return mf_fail(err, MF_NotFound, "the function's model image is gone");
   if (!mf_message_send(worker->socket, &message, &function->image_fd, err)) return false;
   mf_close(&worker->socket);
@@ -230,7 +270,7 @@ static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) 
   bool done = put_payload(worker, invocation, &invocation->error);
   const bool has_payload = done;
   if (done) mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len, function->n_queued > 0);
-  if (done && invocation->cold) done = bind(host, worker, function, &invocation->error);  // this is what wakes a blank one
+  if (done && invocation->cold) done = mf_dispatch_bind(host, worker, function, false, &invocation->error);  // this is what wakes a blank one
   if (done) {
     run(host, worker, invocation);
     return;
@@ -320,6 +360,8 @@ static void release_copy(mf_host *host, mf_copy *copy) {
 static void read_meter(mf_host *host, mf_worker *worker, const mf_mail *mail, mf_invocation *invocation) {
   read_clock(mail->ready_ns, invocation);
   invocation->plan_ns = MF_MIN(MF_MAX(mail->plan_ns, 0), invocation->duration_ns);
+  if (!invocation->cold) invocation->init_ns = worker->warm_ns;
+  worker->warm_ns = 0;
   const uint64_t heap = mail->heap_bytes > worker->base_heap_bytes ? mail->heap_bytes - worker->base_heap_bytes : 0;
   const uint64_t most = (uint64_t)worker->function->memory_mb * MB;
   invocation->max_memory_bytes = MF_MIN(worker->base_bytes + MF_MIN(heap, most) + MF_MIN(mail->peak_bytes, most), most);
@@ -429,12 +471,6 @@ void mf_dispatch_deinit(mf_host *host) {
 
 // ---- the public calls ----
 
-static const char *limit_reached(const mf_host *host, const mf_function *function) {
-  if (function->reserved_concurrency >= 0)
-    return function->in_flight >= (uint32_t)function->reserved_concurrency ? "ReservedFunctionConcurrentInvocationLimitExceeded" : NULL;
-  return host->in_flight >= host->options.max_concurrency ? "ConcurrentInvocationLimitExceeded" : NULL;
-}
-
 static bool admit(mf_host *host, const mf_function_spec *spec, mf_function **function, mf_invocation *invocation) {
   mf_error *err = &invocation->error;
   if (host->draining) return mf_fail(err, MF_Unavailable, "the server is stopping");
@@ -442,9 +478,12 @@ static bool admit(mf_host *host, const mf_function_spec *spec, mf_function **fun
     return mf_fail(err, MF_TooLarge, "the payload is %zu bytes, at most %d", invocation->payload.len, MF_MAILBOX_LARGEST);
   *function = mf_function_get(host, spec, err);
   if (!*function) return false;
-  invocation->throttle_reason = limit_reached(host, *function);
+  invocation->throttle_reason = take_share(host, *function, spec->unreserved_concurrency, invocation);
   if (invocation->throttle_reason) return mf_fail(err, MF_Throttled, "Rate Exceeded.");
-  return mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.enqueued_ns + (int64_t)spec->timeout_ms * MF_NS_PER_MS, err);
+  if (mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.enqueued_ns + (int64_t)spec->timeout_ms * MF_NS_PER_MS, err))
+    return true;
+  give_share(host, *function, invocation);
+  return false;
 }
 
 static void reset(mf_host *host, mf_invocation *invocation) {
@@ -498,6 +537,7 @@ void mf_host_forget(mf_host *host, mf_str key) {
   mf_history_forget(host, key);
   if (!function) return;
   function->history = NULL;
+  mf_provision_end(host, function);
   function->stale = true;
   function->generation++;
   mf_pool_retire_idle(host, function);

@@ -50,7 +50,8 @@ static mf_function *add(mf_host *host, mf_str key, mf_error *err) {
     mf_fail(err, MF_OutOfMemory, "no memory for one more function");
     return NULL;
   }
-  *function = (mf_function){.key_len = (uint32_t)key.len, .hash = hash_of(key), .image_fd = -1, .known = true, .stale = true};
+  *function = (mf_function){.key_len = (uint32_t)key.len, .hash = hash_of(key), .image_fd = -1, .known = true, .stale = true,
+                            .group = function, .reserved_concurrency = -1};
   memcpy(function->key, key.data, key.len);
   mf_function **bucket = &host->buckets[function->hash & (host->n_buckets - 1)];
   function->chain = *bucket;
@@ -74,10 +75,8 @@ static bool check_image(int fd, uint64_t *bytes, mf_error *err) {
 static bool update(mf_host *host, mf_function *function, const mf_function_spec *spec, mf_error *err) {
   uint64_t bytes = 0;
   OWN_FD int fd = -1;
-  if (!function->stale && function->revision == spec->revision) {
-    function->reserved_concurrency = spec->reserved_concurrency;
-    return true;
-  }
+  function->group->reserved_concurrency = spec->reserved_concurrency;
+  if (!function->stale && function->revision == spec->revision) return true;
   if (!spec->open_image(spec->context, &fd, err) || !check_image(fd, &bytes, err)) return false;
   mf_close(&function->image_fd);
   function->image_fd = mf_give(&fd);
@@ -86,15 +85,42 @@ static bool update(mf_host *host, mf_function *function, const mf_function_spec 
   function->revision = spec->revision;
   function->generation++;
   function->memory_mb = spec->memory_mb;
-  function->reserved_concurrency = spec->reserved_concurrency;
   function->arena_bytes = spec->arena_bytes;
   mf_pool_retire_idle(host, function);
   return true;
 }
 
+// A group is a function itself, though perhaps one without an image yet, and stays as long as it has versions here.
+static bool join(mf_host *host, mf_function *function, mf_str group_key, mf_error *err) {
+  if (group_key.len == 0 || mf_str_equal(group_key, (mf_str){function->key, function->key_len})) return true;
+  mf_function *group = mf_function_find(host, group_key);
+  if (!group) group = add(host, group_key, err);
+  if (!group) return false;
+  function->group = group;
+  function->next_version = group->versions;
+  if (group->versions) group->versions->previous_version = function;
+  group->versions = function;
+  return true;
+}
+
+static void leave_group(mf_function *function) {
+  mf_function *group = function->group;
+  if (group == function) return;
+  if (function->previous_version) function->previous_version->next_version = function->next_version;
+  else group->versions = function->next_version;
+  if (function->next_version) function->next_version->previous_version = function->previous_version;
+}
+
+static mf_function *add_member(mf_host *host, const mf_function_spec *spec, mf_error *err) {
+  mf_function *function = add(host, spec->key, err);
+  if (!function || join(host, function, spec->group, err)) return function;
+  mf_function_drop_unused(host, function);
+  return NULL;
+}
+
 mf_function *mf_function_get(mf_host *host, const mf_function_spec *spec, mf_error *err) {
   mf_function *function = mf_function_find(host, spec->key);
-  if (!function) function = add(host, spec->key, err);
+  if (!function) function = add_member(host, spec, err);
   if (function && !function->history) function->history = mf_history_open(host, spec->key);
   if (!function || update(host, function, spec, err)) return function;
   mf_function_drop_unused(host, function);
@@ -110,12 +136,16 @@ static void unchain(mf_host *host, mf_function *function) {
 
 void mf_function_drop_unused(mf_host *host, mf_function *function) {
   if (!function->known || function->n_idle > 0 || function->n_busy > 0 || function->in_flight > 0) return;
+  if (function->versions || function->provisioned > 0) return;
+  mf_function *group = function->group;
+  leave_group(function);
   unchain(host, function);
   mf_close(&function->image_fd);
   mf_history_close(function->history);
   function->known = false;
   function->chain = host->free_functions;
   host->free_functions = function;
+  if (group != function) mf_function_drop_unused(host, group);
 }
 
 static void free_chain(mf_function *function) {

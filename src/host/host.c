@@ -110,7 +110,7 @@ mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options 
     free(host);
     return NULL;
   }
-  if (set_soon(host, NEVER, err) && mf_pool_init(host, err) && mf_histories_init(host, err)) return host;
+  if (set_soon(host, NEVER, err) && mf_pool_init(host, err) && mf_provision_init(host, err) && mf_histories_init(host, err)) return host;
   mf_host_destroy(host);
   return NULL;
 }
@@ -119,6 +119,7 @@ void mf_host_destroy(mf_host *host) {
   if (!host) return;
   mf_loop_remove(host->loop, &host->keeper);
   mf_loop_timer_cancel(host->loop, &host->soon);
+  mf_loop_timer_cancel(host->loop, &host->provision);
   mf_compile_stop(host);
   mf_pool_deinit(host);
   mf_functions_deinit(host);
@@ -141,6 +142,7 @@ void mf_host_drain(mf_host *host, void (*done)(void *context), void *context) {
   host->drained = done;
   host->drained_context = context;
   mf_loop_timer_cancel(host->loop, &host->refill);
+  mf_provision_stop(host);
   mf_pool_end_all_idle(host);
   mf_compile_stop(host);
   mf_host_soon(host);
@@ -164,4 +166,9 @@ void mf_host_function_statistics(const mf_host *host, mf_str key, uint32_t *idle
   *idle = function ? function->n_idle : 0;
   *busy = function ? function->n_busy : 0;
   *queued = function ? function->n_queued : 0;
+  for (const mf_function *version = function ? function->versions : NULL; version; version = version->next_version) {
+    *idle += version->n_idle;
+    *busy += version->n_busy;
+    *queued += version->n_queued;
+  }
 }

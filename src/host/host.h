@@ -70,10 +70,12 @@ void mf_host_answered(mf_host *host);
 
 // A function as the dispatcher needs it. Copied as needed during the call.
 typedef struct mf_function_spec {
-  mf_str key;                    // unique and lasting: "us-east-1/name"; fairness and the limit go by it
+  mf_str key;                    // unique and lasting: "us-east-1/name", "us-east-1/name:7"; instances belong to it
+  mf_str group;                  // "us-east-1/name": fairness and the limits go by it, for all versions together; "": the key
   uint64_t revision;             // changes with code or configuration: instances of an older revision finish and retire
   uint32_t memory_mb, timeout_ms;
-  int32_t reserved_concurrency;  // -1: none
+  int32_t reserved_concurrency;  // of the group, what is provisioned for it included; -1: none
+  uint32_t unreserved_concurrency;  // of all groups without reservation together, without what is provisioned; 0: max_concurrency
   uint64_t arena_bytes;          // from the report
   bool (*open_image)(void *context, int *fd, mf_error *err);  // called during mf_host_invoke, only when an instance must be made
   void *context;
@@ -104,7 +106,8 @@ typedef struct mf_invocation {
   const char *throttle_reason;   // "ReservedFunctionConcurrentInvocationLimitExceeded" or "ConcurrentInvocationLimitExceeded"
   mf_error error;
   bool cold;
-  int64_t init_ns;               // cold: from the decision to the instance being bound and its plan ready
+  int64_t init_ns;               // cold: from the decision to the instance being bound and its plan ready; also of the first call of an
+                                 // instance that was provisioned: what it took, beforehand
   int64_t queued_ns, duration_ns;  // waiting for a slot; from the hand-over to the answer, without init
   int64_t plan_ns;               // the worker's own clock around plan execution
   uint64_t max_memory_bytes;     // arena in use at most, and the private pages of the process
@@ -117,6 +120,7 @@ typedef struct mf_invocation {
     int state;
     uint32_t attempts;           // workers that died before it began
     bool brief;
+    int share;                   // of which limit it takes a part
   } host;
 } mf_invocation;
 
@@ -126,6 +130,14 @@ void mf_host_release(mf_host *host, mf_invocation *invocation);   // after done:
 // The client is gone: not started yet: dropped, done is called with MF_OUTCOME_FAILED; running: it finishes (Lambda does not stop it).
 void mf_host_cancel(mf_host *host, mf_invocation *invocation);
 void mf_host_forget(mf_host *host, mf_str key);                   // deleted: idle instances are killed, running ones finish, idle times forgotten
+
+// Provisioned concurrency: so many instances of this function are bound and ready from now on, whatever keep-alive and memory say; 0: no
+// longer. They are made in the background, one after the other, and again when they die or a new revision comes. So many calls at a time
+// are admitted whatever else runs; those beyond them are counted as any others. false: the image cannot be opened, or no memory.
+bool mf_host_provision(mf_host *host, const mf_function_spec *function, uint32_t instances, mf_error *err) MF_MUST_CHECK;
+// ready: of these instances, those that have been made (and may be at work). failed: the last one that was tried could not be bound; it
+// is tried again, less and less often.
+void mf_host_provisioned(const mf_host *host, mf_str key, uint32_t *ready, bool *failed);
 
 // Compiles a package in a sandboxed compiler process; package_fd is duplicated. `done` comes later, once: err NULL and image_fd, a memfd
 // that is sealed, open for reading only, image_bytes of the report long and closed after done; or err, and report NULL or what there is.
@@ -141,6 +153,7 @@ typedef struct mf_host_stats {
   uint64_t pool_bytes;
 } mf_host_stats;
 void mf_host_statistics(const mf_host *host, mf_host_stats *stats);
+// Of a group: all its members together.
 void mf_host_function_statistics(const mf_host *host, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
 
 // Runs `work` in a forked child under the compiler's sandbox, with the descriptors given and nothing else, for commands that read

@@ -21,6 +21,7 @@ typedef struct mf_worker mf_worker;
 typedef enum mf_worker_state {
   MF_WORKER_STARTING,  // asked for, or alive and not ready
   MF_WORKER_BLANK,
+  MF_WORKER_WARMING,   // bound without an invocation, not ready yet
   MF_WORKER_IDLE,
   MF_WORKER_BUSY,
   MF_WORKER_HELD,      // answered; the answer is still being read from the mailbox
@@ -34,6 +35,9 @@ struct mf_worker {
   mf_worker_state state;
   uint32_t pool_class;
   bool exited, urgent, spent;  // spent: not for another invocation
+  bool for_provision;          // STARTING: asked for by provision.c
+  bool kept;                   // one of those that its function is provisioned with: in no order of age, without an end
+  int64_t warm_since_ns, warm_ns;  // provisioned: when it was bound; what it took, until the first call has told of it
   pid_t pid;
   int pidfd, socket;
   int status;                  // once exited
@@ -72,6 +76,14 @@ struct mf_function {
   mf_worker *idle;             // used last first
   uint32_t n_idle, n_busy;     // busy: with an invocation, answered ones included
   uint32_t running, in_flight; // in run slots; running or waiting
+  struct mf_function *group;   // whose version it is; itself otherwise
+  struct mf_function *versions, *next_version, *previous_version;  // of a group: its other members
+  uint32_t group_running, group_on_demand, group_provisioned;      // of a group: of it and its versions
+  uint32_t provisioned, n_kept, n_warming;  // provisioned instances: wanted, there, being made
+  uint32_t n_provisioned_calls;
+  uint32_t failures;           // to make one, one after the other
+  int64_t try_at_ns;           // not before
+  struct mf_function *next_provisioned;
   mf_invocation *first, *last; // waiting for a slot
   uint32_t n_queued;
   bool listed;
@@ -82,6 +94,9 @@ struct mf_function {
 typedef struct mf_function_list { mf_function *first, *last; } mf_function_list;
 
 // ---- invocations ----
+// A call counts against what is provisioned, else against the group's reservation, else against what the account has left.
+typedef enum mf_share { MF_SHARE_NONE, MF_SHARE_PROVISIONED, MF_SHARE_RESERVED, MF_SHARE_UNRESERVED } mf_share;
+
 typedef enum mf_invocation_state {
   MF_INVOCATION_QUEUED = 1,  // waits for a slot
   MF_INVOCATION_STARTING,    // has a slot, waits for a worker
@@ -143,7 +158,11 @@ struct mf_host {
   mf_worker *at_work[2 * MF_HOST_MAX_SLOTS];        // those in run slots that were rung
   uint32_t n_at_work;
   mf_function_list waiting[MF_HOST_MAX_SLOTS + 1];  // functions with queued invocations, by how many run now
+  uint32_t unreserved;         // calls in flight beyond reservations and what is provisioned
   mf_invocation_list starting, deferred;
+  mf_function *provisioned;    // functions with provisioned instances
+  uint32_t n_for_provision;    // workers on their way to become such
+  mf_timer provision;
   mf_copy *free_copies;
   uint32_t n_free_copies;
   // compile jobs
@@ -174,6 +193,20 @@ mf_worker *mf_worker_reuse(mf_host *host, mf_function *function);     // an idle
 bool mf_pool_end_least_useful(mf_host *host);                         // of all idle instances; false: there is none
 void mf_pool_end_all_idle(mf_host *host);
 void mf_pool_retire_idle(mf_host *host, mf_function *function);
+bool mf_pool_spawn_for_provision(mf_host *host, uint64_t arena_bytes, mf_error *err) MF_MUST_CHECK;
+void mf_worker_release(mf_host *host, mf_worker *worker);             // idle and kept: an idle one like others, where these are too many
+void mf_worker_keep(mf_host *host, mf_worker *worker);                // idle, and from now on kept
+void mf_worker_end(mf_host *host, mf_worker *worker);                 // killed, and its function dropped if nothing is left of it
+
+// provision.c
+bool mf_provision_init(mf_host *host, mf_error *err) MF_MUST_CHECK;
+void mf_provision_soon(mf_host *host);                                // an instance may be lacking
+void mf_provision_came(mf_host *host, bool alive);                    // a worker that was asked for, or its end
+bool mf_provision_ready(mf_host *host, mf_worker *worker);            // a fresh worker: true if it is taken
+void mf_provision_answered(mf_host *host, mf_worker *worker);         // WARMING: bound, or not
+void mf_provision_died(mf_host *host, mf_worker *worker);             // WARMING
+void mf_provision_end(mf_host *host, mf_function *function);          // nothing of it is provisioned any longer
+void mf_provision_stop(mf_host *host);                                // of no function
 
 // function.c
 static inline mf_function *mf_function_of(const mf_invocation *invocation) { return invocation->host.function; }
@@ -183,6 +216,7 @@ void mf_function_drop_unused(mf_host *host, mf_function *function);   // back to
 void mf_functions_deinit(mf_host *host);
 
 // dispatch.c
+bool mf_dispatch_bind(mf_host *host, mf_worker *worker, mf_function *function, bool only_bind, mf_error *err) MF_MUST_CHECK;
 bool mf_dispatch_ready(mf_host *host, mf_worker *worker);             // a fresh worker: true if somebody waited for it
 bool mf_dispatch_no_worker(mf_host *host, const char *reason);        // a worker that somebody waits for will not come; true: one more was asked for
 void mf_dispatch_answered(mf_host *host, mf_worker *worker);

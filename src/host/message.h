@@ -34,7 +34,10 @@ struct mf_message_exited {
   int64_t max_rss_bytes;
 };
 struct mf_message_stop { uint32_t padding; };
-struct mf_message_bind { uint64_t image_bytes, memory_bytes, limit_bytes; };  // arena in total; RLIMIT_DATA
+struct mf_message_bind {
+  uint64_t image_bytes, memory_bytes, limit_bytes;  // arena in total; RLIMIT_DATA
+  uint32_t only_bind, padding;                      // there is no payload: the answer says that the instance is ready
+};
 
 typedef struct mf_message {
   uint32_t kind, padding;

@@ -94,7 +94,13 @@ static mf_worker *new_worker(mf_host *host) {
   return worker;
 }
 
+static void came(mf_host *host, mf_worker *worker, bool alive) {
+  if (worker->for_provision) mf_provision_came(host, alive);
+  worker->for_provision = false;
+}
+
 static void free_worker(mf_host *host, mf_worker *worker) {
+  came(host, worker, false);
   mf_loop_timer_cancel(host->loop, &worker->keep_alive);
   if (worker->doorbell.fd >= 0) mf_loop_remove(host->loop, &worker->doorbell);
   mf_close(&worker->doorbell.fd);
@@ -130,9 +136,13 @@ static bool order(mf_host *host, mf_worker *worker, mf_error *err) {
   return mf_host_send(host, &message, fds, err);
 }
 
-static bool spawn(mf_host *host, uint32_t class, uint64_t arena_bytes, bool urgent, mf_error *err) {
+// NULL: it is not on its way.
+static mf_worker *spawn(mf_host *host, uint32_t class, uint64_t arena_bytes, bool urgent, mf_error *err) {
   mf_worker *worker = new_worker(host);
-  if (!worker) return mf_fail(err, MF_OutOfMemory, "no memory for one more worker");
+  if (!worker) {
+    mf_fail(err, MF_OutOfMemory, "no memory for one more worker");
+    return NULL;
+  }
   worker->state = MF_WORKER_STARTING;
   worker->pool_class = class;
   worker->arena_bytes = arena_bytes;
@@ -140,10 +150,11 @@ static bool spawn(mf_host *host, uint32_t class, uint64_t arena_bytes, bool urge
   worker->keep_alive = (mf_timer){.fire = on_keep_alive, .data = worker};
   if (!order(host, worker, err)) {
     free_worker(host, worker);
-    return mf_wrap(err, "cannot start a worker");
+    mf_wrap(err, "cannot start a worker");
+    return NULL;
   }
   host->classes[class].n_starting++;
-  return true;
+  return worker;
 }
 
 static uint32_t class_of(uint64_t arena_bytes) {
@@ -152,7 +163,7 @@ static uint32_t class_of(uint64_t arena_bytes) {
   return class;
 }
 
-static void end_instance(mf_host *host, mf_worker *worker) {
+void mf_worker_end(mf_host *host, mf_worker *worker) {
   mf_function *function = worker->function;
   mf_worker_kill(host, worker);
   mf_function_drop_unused(host, function);
@@ -178,7 +189,7 @@ static mf_worker *least_useful(const mf_host *host) {
 
 bool mf_pool_end_least_useful(mf_host *host) {
   if (!host->idle_oldest) return false;
-  end_instance(host, least_useful(host));
+  mf_worker_end(host, least_useful(host));
   return true;
 }
 
@@ -194,12 +205,21 @@ static bool make_way(mf_host *host) {
 }
 
 static bool spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) {
-  return spawn(host, class_of(arena_bytes), (arena_bytes + 2 * MB - 1) / (2 * MB) * (2 * MB), true, err);
+  return spawn(host, class_of(arena_bytes), (arena_bytes + 2 * MB - 1) / (2 * MB) * (2 * MB), true, err) != NULL;
 }
 
 bool mf_pool_spawn_urgent(mf_host *host, uint64_t arena_bytes, mf_error *err) {
   if (host->n_alive >= host->options.max_workers && make_way(host)) return true;
   return spawn_urgent(host, arena_bytes, err) || make_way(host);
+}
+
+bool mf_pool_spawn_for_provision(mf_host *host, uint64_t arena_bytes, mf_error *err) {
+  const uint32_t class = class_of(arena_bytes);
+  if (host->n_alive >= host->options.max_workers && !mf_pool_end_least_useful(host))
+    return mf_fail(err, MF_Unavailable, "there are %u workers already", host->n_alive);
+  mf_worker *worker = spawn(host, class, mf_pool_class_bytes[class], false, err);
+  if (worker) worker->for_provision = true;
+  return worker != NULL;
 }
 
 // Something has ended, so that there is room.
@@ -319,7 +339,8 @@ static void become_blank(mf_host *host, mf_worker *worker) {
   worker->base_heap_bytes = worker->mailbox.header->heap_bytes;
   worker->state = MF_WORKER_BLANK;
   worker->answers = 1;
-  if (!mf_dispatch_ready(host, worker)) {
+  came(host, worker, true);
+  if (!mf_dispatch_ready(host, worker) && !mf_provision_ready(host, worker)) {
     if (worker->urgent || host->classes[worker->pool_class].n_blank >= host->classes[worker->pool_class].wanted) {
       mf_worker_kill(host, worker);  // whoever it was made for is gone
     } else {
@@ -350,6 +371,8 @@ static void on_doorbell(mf_watch *watch, uint32_t events) {
   const bool busy = worker->state == MF_WORKER_BUSY;
   if (worker->state == MF_WORKER_STARTING) {
     check_ready(host, worker);
+  } else if (worker->state == MF_WORKER_WARMING) {
+    if (mf_mailbox_answered(&worker->mailbox)) mf_provision_answered(host, worker);
   } else if (busy && mf_mailbox_answered(&worker->mailbox)) {
     mf_dispatch_answered(host, worker);
   } else if ((busy || worker->state == MF_WORKER_IDLE) && rang_too_often(worker)) {
@@ -388,23 +411,53 @@ mf_worker *mf_pool_take(mf_host *host, uint64_t arena_bytes) {
   return NULL;
 }
 
-mf_worker *mf_worker_reuse(mf_host *host, mf_function *function) {
-  mf_worker *worker = function->idle;
-  if (!worker) return NULL;
+static void leave_idle(mf_host *host, mf_worker *worker) {
+  mf_function *function = worker->function;
   unlink_from(&function->idle, worker);
-  age_remove(host, worker);
+  if (!worker->kept) age_remove(host, worker);
   function->n_idle--;
   host->n_idle--;
   function->n_busy++;
   host->n_busy++;
   worker->state = MF_WORKER_BUSY;
+}
+
+mf_worker *mf_worker_reuse(mf_host *host, mf_function *function) {
+  mf_worker *worker = function->idle;
+  if (worker) leave_idle(host, worker);
   return worker;
 }
 
 // ---- idle ----
 
 static bool may_live_on(const mf_host *host, const mf_worker *worker) {
-  return !worker->exited && !worker->spent && !host->draining && host->options.keep_alive_ns != 0 && worker->generation == worker->function->generation;
+  return !worker->exited && !worker->spent && !host->draining && worker->generation == worker->function->generation;
+}
+
+// An instance whose function has fewer than it is provisioned with becomes one of these, and ceases to be one where there are too many.
+static void decide_kept(mf_worker *worker) {
+  mf_function *function = worker->function;
+  if (worker->kept && function->n_kept > function->provisioned) {
+    worker->kept = false;
+    function->n_kept--;
+  } else if (!worker->kept && function->n_kept < function->provisioned) {
+    worker->kept = true;
+    function->n_kept++;
+  }
+}
+
+// Those that are kept are used first, so that the others may go.
+static void link_idle(mf_worker *worker) {
+  mf_worker *last = worker->function->idle;
+  if (worker->kept || !last || !last->kept) {
+    link_first(&worker->function->idle, worker);
+    return;
+  }
+  while (last->next && last->next->kept) last = last->next;
+  worker->next = last->next;
+  worker->previous = last;
+  if (last->next) last->next->previous = worker;
+  last->next = worker;
 }
 
 void mf_worker_hold(mf_host *host, mf_worker *worker, uint64_t bytes) {
@@ -438,7 +491,9 @@ void mf_worker_idle(mf_host *host, mf_worker *worker) {
   mf_function *function = worker->function;
   mf_error err;
   worker->invocation = NULL;
-  if (!may_live_on(host, worker)) {
+  const bool may_live = may_live_on(host, worker);
+  if (may_live) decide_kept(worker);
+  if (!may_live || (host->options.keep_alive_ns == 0 && !worker->kept)) {
     retire(host, worker);
     return;
   }
@@ -447,25 +502,44 @@ void mf_worker_idle(mf_host *host, mf_worker *worker) {
   host->n_busy--;
   function->n_idle++;
   host->n_idle++;
-  link_first(&function->idle, worker);
-  age_push(host, worker);
+  link_idle(worker);
   worker->idle_since_ns = mf_now_ns();
+  if (worker->kept) return;
+  age_push(host, worker);
   // A set timer is left alone: when it fires it looks whether the worker has been used since. So a busy worker costs no timer work.
   if (worker->keep_alive.position == 0 && !look_again_at(host, worker, idle_until(host, worker), &err)) mf_worker_kill(host, worker);
   else
     evict(host);
 }
 
+void mf_worker_keep(mf_host *host, mf_worker *worker) {
+  age_remove(host, worker);
+  unlink_from(&worker->function->idle, worker);
+  worker->kept = true;
+  worker->function->n_kept++;
+  link_idle(worker);
+}
+
+void mf_worker_release(mf_host *host, mf_worker *worker) {
+  leave_idle(host, worker);
+  mf_worker_idle(host, worker);  // which decides anew
+}
+
 static void on_keep_alive(mf_timer *timer) {
   mf_worker *worker = timer->data;
   mf_host *host = worker->host;
   mf_error err;
+  if (worker->state == MF_WORKER_WARMING) {  // what takes so long does not end
+    mf_provision_died(host, worker);
+    return;
+  }
+  if (worker->state == MF_WORKER_IDLE && worker->kept) return;  // it was set when it was not
   if (worker->state != MF_WORKER_IDLE && worker->state != MF_WORKER_RETIRING) return;
   if (worker->state == MF_WORKER_IDLE) {
     const int64_t until = idle_until(host, worker);
     if (until > mf_now_ns() && look_again_at(host, worker, until, &err)) return;
   }
-  end_instance(host, worker);
+  mf_worker_end(host, worker);
 }
 
 void mf_pool_retire_idle(mf_host *host, mf_function *function) {
@@ -477,14 +551,20 @@ void mf_pool_retire_idle(mf_host *host, mf_function *function) {
 static void leave_function(mf_host *host, mf_worker *worker) {
   if (worker->state == MF_WORKER_IDLE) {
     unlink_from(&worker->function->idle, worker);
-    age_remove(host, worker);
+    if (!worker->kept) age_remove(host, worker);
     worker->function->n_idle--;
     host->n_idle--;
-  } else if (worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_HELD || worker->state == MF_WORKER_RETIRING) {
+  } else if (worker->state == MF_WORKER_WARMING || worker->state == MF_WORKER_BUSY || worker->state == MF_WORKER_HELD || worker->state == MF_WORKER_RETIRING) {
     worker->function->n_busy--;
     host->n_busy--;
   } else {
     return;
+  }
+  if (worker->state == MF_WORKER_WARMING) worker->function->n_warming--;
+  if (worker->kept) {
+    worker->function->n_kept--;
+    worker->kept = false;
+    mf_provision_soon(host);
   }
   host->committed_bytes -= worker->held_bytes;
   worker->held_bytes = 0;
@@ -544,7 +624,7 @@ void mf_pool_refused(mf_host *host, const struct mf_message_refused *message) {
 
 static void idle_died(mf_host *host, mf_worker *worker) {
   mf_log(MF_LOG_WARN, "an idle worker of %.*s died", (int)worker->function->key_len, worker->function->key);
-  end_instance(host, worker);
+  mf_worker_end(host, worker);
 }
 
 static void blank_died(mf_host *host, mf_worker *worker) {
@@ -570,6 +650,7 @@ void mf_pool_exited(mf_host *host, const struct mf_message_exited *message) {
       never_came(host, worker, reason);
       break;
     case MF_WORKER_BLANK: blank_died(host, worker); break;
+    case MF_WORKER_WARMING: mf_provision_died(host, worker); break;
     case MF_WORKER_IDLE:
     case MF_WORKER_RETIRING: idle_died(host, worker); break;
     case MF_WORKER_BUSY:

@@ -244,7 +244,8 @@ static void become_instance(struct worker *worker) {
   worker->seen++;
   const bool bound = bind(worker, &message.bind, fds[0], &err);
   worker->mailbox.header->ready_ns = mf_now_ns();
-  if (bound) answer(worker);
+  if (bound && message.bind.only_bind) conclude(worker, MF_VERDICT_ANSWER, MF_OK, 0);
+  else if (bound) answer(worker);
   else refuse(worker, &err);  // front kills us
 }
 
