@@ -194,7 +194,7 @@ bool mf_pool_end_least_useful(mf_host *host) {
 }
 
 void mf_pool_end_all_idle(mf_host *host) {
-  while (host->idle_oldest) end_instance(host, host->idle_oldest);
+  while (host->idle_oldest) mf_worker_end(host, host->idle_oldest);
 }
 
 // Processes and descriptors are limited (by the keeper, by the system, by whoever started us): the least useful idle instance gives its own.

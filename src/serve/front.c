@@ -46,6 +46,12 @@ static void forget(void *context, mf_str key) {
   mf_host_forget(((front *)context)->host, key);
   mf_serve_forget_history(((front *)context)->store, key);
 }
+static bool provision(void *context, const mf_lambda_function *function, uint32_t n, mf_error *err) {
+  return mf_serve_provision(((front *)context)->invoker, function, n, err);
+}
+static void provisioned(void *context, mf_str key, uint32_t *ready, bool *failed) {
+  mf_host_provisioned(((front *)context)->host, key, ready, failed);
+}
 static void instances(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued) {
   mf_host_function_statistics(((front *)context)->host, key, idle, busy, queued);
 }
@@ -180,7 +186,7 @@ static bool make_lambda(front *f, mf_error *err) {
                              .account_concurrency = ACCOUNT_CONCURRENCY, .built = mf_serve_images_built(f->images),
                              .scheme = f->setup->certificate_pem ? "https" : "http",
                              .invoke = invoke, .release = release, .cancel = cancel, .compile = compile, .forget = forget,
-                             .log = write_log, .instances = instances, .context = f};
+                             .log = write_log, .provision = provision, .provisioned = provisioned, .instances = instances, .context = f};
   return (f->lambda = mf_lambda_create(&env, err)) && mf_lambda_resume(f->lambda, err) && mf_events_resume(f->events, err);
 }
 

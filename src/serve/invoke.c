@@ -137,6 +137,13 @@ static bool open_image(void *context, int *fd, mf_error *err) {
   return false;
 }
 
+static mf_function_spec spec_of(const mf_lambda_function *function, image_source *source) {
+  return (mf_function_spec){.key = function->key, .group = function->group, .revision = function->revision, .memory_mb = function->memory_mb,
+                            .timeout_ms = function->timeout_ms, .reserved_concurrency = function->reserved_concurrency,
+                            .unreserved_concurrency = function->unreserved_concurrency, .arena_bytes = function->arena_bytes,
+                            .open_image = open_image, .context = source};
+}
+
 void mf_serve_invoke(mf_serve_invoker *invoker, const mf_lambda_function *function, mf_lambda_call *call) {
   running *r = invoker->free;
   if (r) invoker->free = r->next_free;
@@ -155,10 +162,14 @@ void mf_serve_invoke(mf_serve_invoker *invoker, const mf_lambda_function *functi
   r->invocation.data = call;
   memcpy(r->invocation.request_id, call->request_id, sizeof r->invocation.request_id);
   image_source source = {invoker, &function->image};
-  const mf_function_spec spec = {.key = function->key, .revision = function->revision, .memory_mb = function->memory_mb,
-                                 .timeout_ms = function->timeout_ms, .reserved_concurrency = function->reserved_concurrency,
-                                 .arena_bytes = function->arena_bytes, .open_image = open_image, .context = &source};
+  const mf_function_spec spec = spec_of(function, &source);
   mf_host_invoke(invoker->host, &spec, &r->invocation);
+}
+
+bool mf_serve_provision(mf_serve_invoker *invoker, const mf_lambda_function *function, uint32_t instances, mf_error *err) {
+  image_source source = {invoker, &function->image};
+  const mf_function_spec spec = spec_of(function, &source);
+  return mf_host_provision(invoker->host, &spec, instances, err);
 }
 
 void mf_serve_release(mf_serve_invoker *invoker, mf_lambda_call *call) {

@@ -1,5 +1,6 @@
 // Aliases: CreateAlias, GetAlias, UpdateAlias, DeleteAlias, ListAliases. A row is what GetAlias answers, without the ARN. What runs for an
 // alias is chosen in qualifier.c.
+#include "provisioned.h"
 #include "qualifier.h"
 #include "settings.h"
 
@@ -66,11 +67,14 @@ static void take_members(json_t *alias, const json_t *body) {
 
 static void store(mf_operation_call *call, json_t *alias) {
   mf_error err;
+  mf_write write;
   touch(alias);
   mf_str key = mf_setting_key(call, text_of(alias, "Name"));
-  mf_pending_answer *answer = key.len > 0 ? mf_answer_when_stored(call, alias_json(call, alias)) : NULL;
-  if (answer && !mf_setting_save(call->lambda->env.store, MF_TABLE_aliases, key, alias, mf_answer_stored, answer, &err))
-    mf_answer_stored(answer, &err);
+  const mf_provision_change change = {.qualifier = MF_STR(""), .alias_name = text_of(alias, "Name"), .alias = alias};
+  if (key.len == 0) return;
+  if (mf_setting_write(call->arena, MF_TABLE_aliases, key, alias, &write, &err))
+    mf_provisioned_commit(call, &change, &write, 1, alias_json(call, alias));
+  else mf_refuse_error(call->http, &err);
 }
 
 void mf_handle_CreateAlias(mf_operation_call *call) {
@@ -116,7 +120,7 @@ void mf_handle_UpdateAlias(mf_operation_call *call) {
   if (!alias) return;
   if (mf_require_revision_of(call, alias)) {
     take_members(alias, call->body);
-    if (check_targets(call, alias)) store(call, alias);
+    if (check_targets(call, alias) && mf_provisioned_check_alias(call, alias)) store(call, alias);
   }
   json_decref(alias);
 }
@@ -138,8 +142,8 @@ void mf_handle_DeleteAlias(mf_operation_call *call) {
     mf_respond_json(call->http, 204, NULL);
     return;
   }
-  mf_pending_answer *answer = mf_answer_when_stored(call, NULL);
-  if (answer && !mf_store_commit(call->lambda->env.store, writes, n, mf_answer_stored, answer, &err)) mf_answer_stored(answer, &err);
+  const mf_provision_change change = {.qualifier = call->label, .alias_name = call->label};
+  mf_provisioned_commit(call, &change, writes, n, NULL);
 }
 
 // ---- ListAliases ----

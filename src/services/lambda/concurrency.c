@@ -1,5 +1,5 @@
 // Reserved concurrency. 100 of the account's concurrency must stay unreserved in a region.
-#include "internal.h"
+#include "provisioned.h"
 
 #include <stdlib.h>
 
@@ -55,9 +55,16 @@ void mf_handle_PutFunctionConcurrency(mf_operation_call *call) {
   json_t *row = require_row(call);
   if (!row) return;
   int64_t wanted = json_integer_value(json_object_get(call->body, "ReservedConcurrentExecutions"));
-  int64_t before = json_integer_value(json_object_get(row, "reserved"));
+  const int64_t before = mf_sums_of_row(row).reserved, provisioned = mf_provisioned_total(json_object_get(row, "provisioned"));
   int64_t account = call->lambda->env.account_concurrency;
   mf_sums sums;
+  if (wanted < provisioned) {
+    mf_refuse(call->http, 400, "InvalidParameterValueException",
+              " ReservedConcurrentExecutions  %lld should not be lower than function's total provisioned concurrency [%lld].", (long long)wanted,
+              (long long)provisioned);
+    json_decref(row);
+    return;
+  }
   // No Type in this answer (lambda.md): the code of the exception is in the header, as always.
   if (!mf_regions_sums(&call->lambda->functions.regions, call->region, &sums) || wanted > account ||
       sums.reserved - before + wanted > account - MF_UNRESERVED_MINIMUM) {

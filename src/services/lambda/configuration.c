@@ -17,7 +17,7 @@ void mf_set_member(json_t *object, const char *name, const char *text) {
 }
 
 // "2025-04-15T20:24:16.283+0000"
-static void format_modified(char out[40]) {
+void mf_modified_now(char out[40]) {
   int64_t now = mf_wall_ns();
   time_t seconds = (time_t)(now / MF_NS_PER_S);
   struct tm utc;
@@ -34,7 +34,7 @@ void mf_touch_revision(json_t *row) {
 
 void mf_touch_configuration(json_t *row) {
   char modified[40];
-  format_modified(modified);
+  mf_modified_now(modified);
   mf_set_member(mf_row_configuration(row), "LastModified", modified);
   mf_touch_revision(row);
 }
@@ -329,14 +329,12 @@ typedef struct deletion {
 static void forget_versions(const deletion *d) {
   const char *number;
   json_t *row;
-  mf_arena arena;
-  mf_arena_init(&arena, 0);
+  char key[512];
   json_object_foreach(d->versions, number, row) {
-    mf_str key = mf_str_from(mf_str_format(&arena, "%.*s:%s", (int)d->key_len, d->key, number));
-    if (key.data) d->lambda->env.forget(d->lambda->env.context, key);  // else its instances go when they have been idle long enough
+    const int len = snprintf(key, sizeof key, "%.*s:%s", (int)d->key_len, d->key, number);
+    d->lambda->env.forget(d->lambda->env.context, (mf_str){key, (size_t)len});
     mf_garbage_add_row(d->lambda, row);
   }
-  mf_arena_deinit(&arena);
 }
 
 static void deleted(void *context, const mf_error *err) {

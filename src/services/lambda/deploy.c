@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "garbage.h"
+#include "provisioned.h"
 #include "versions.h"
 
 enum { DEFAULT_MEMORY = 128, MAX_MEMORY = 10240, DEFAULT_TIMEOUT = 3, REASON_BYTES = 1000 };
@@ -254,6 +255,7 @@ static void compiled(void *data, const mf_lambda_compiled *result) {
   if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) saved(c->lambda, &err);
   if (row && is_still_wanted(c, row)) apply(c, row, result);
   else if (result->ok) mf_garbage_add(c->lambda, &result->image);
+  if (row && result->ok && mf_lambda_is_version((mf_str){c->key, c->key_len})) mf_provisioned_restore(c->lambda, (mf_str){c->key, c->key_len});
   json_decref(row);
   free(c);
 }

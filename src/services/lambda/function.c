@@ -275,6 +275,7 @@ static mf_lambda_entry *add_function(mf_lambda_cache *functions, mf_str key, con
   memcpy(copy, key.data, key.len);
   copy[key.len] = 0;
   f->spec.key = (mf_str){copy, key.len};
+  f->spec.group = mf_lambda_function_key(f->spec.key);
   f->counters = *counters;
   read_row(functions, f, row);
   mf_lambda_entry **bucket = bucket_of(functions, key);

@@ -110,6 +110,7 @@ void mf_keep_members(const mf_shape *shape, const json_t *body, json_t *configur
 // false: an answer was sent.
 bool mf_check_configuration(mf_operation_call *call, const json_t *body);
 void mf_touch_configuration(json_t *row);                      // LastModified and RevisionId
+void mf_modified_now(char out[40]);                            // as LastModified has it
 void mf_touch_revision(json_t *row);                           // RevisionId alone
 void mf_set_member(json_t *object, const char *name, const char *text);  // NULL: removes it
 
@@ -143,6 +144,10 @@ void mf_handle_GetAlias(mf_operation_call *call);
 void mf_handle_UpdateAlias(mf_operation_call *call);
 void mf_handle_DeleteAlias(mf_operation_call *call);
 void mf_handle_ListAliases(mf_operation_call *call);
+void mf_handle_PutProvisionedConcurrencyConfig(mf_operation_call *call);
+void mf_handle_GetProvisionedConcurrencyConfig(mf_operation_call *call);
+void mf_handle_ListProvisionedConcurrencyConfigs(mf_operation_call *call);
+void mf_handle_DeleteProvisionedConcurrencyConfig(mf_operation_call *call);
 void mf_handle_TagResource(mf_operation_call *call);
 void mf_handle_UntagResource(mf_operation_call *call);
 void mf_handle_AddPermission(mf_operation_call *call);

@@ -7,6 +7,7 @@
 #include "asynchronous.h"
 #include "deploy.h"
 #include "garbage.h"
+#include "provisioned.h"
 
 #define FLUSH_EVERY_NS (5 * MF_NS_PER_S)
 
@@ -19,7 +20,7 @@ static void on_flush(mf_timer *timer) {
   mf_garbage_sweep(lambda);
   mf_days_sweep(lambda);
   lambda->unfinished = false;
-  if (unfinished && !mf_resume_unfinished(lambda, &err)) mf_deploy_try_again(lambda);
+  if (unfinished && (!mf_resume_unfinished(lambda, &err) || !mf_provisioned_restore_all(lambda, &err))) mf_deploy_try_again(lambda);
 }
 
 mf_lambda *mf_lambda_create(const mf_lambda_env *env, mf_error *err) {

@@ -35,10 +35,12 @@ typedef struct mf_lambda_call {
 } mf_lambda_call;
 
 typedef struct mf_lambda_function {  // what serve needs of a function to run it
-  mf_str key;                     // "region/name"
+  mf_str key;                     // "region/name", "region/name:7"
+  mf_str group;                   // "region/name": what the limits are of
   uint64_t revision;
   uint32_t memory_mb, timeout_ms;
-  int32_t reserved_concurrency;
+  int32_t reserved_concurrency;   // -1: none
+  uint32_t unreserved_concurrency;  // what all functions without reservation may have together, beyond what is provisioned
   mf_blob_id image;
   uint64_t arena_bytes;
 } mf_lambda_function;
@@ -69,6 +71,9 @@ typedef struct mf_lambda_env {
                   mf_error *err);
   void (*forget)(void *context, mf_str key);
   void (*log)(void *context, mf_str region, mf_str group, mf_str text);  // into a log group, which is made when there is none
+  // Keeps so many instances of this function ready, 0: none any more; false: its image cannot be opened (MF_InvalidImage), or no memory.
+  bool (*provision)(void *context, const mf_lambda_function *function, uint32_t instances, mf_error *err);
+  void (*provisioned)(void *context, mf_str key, uint32_t *ready, bool *failed);  // how many of them are
   void (*instances)(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
   void *context;
 } mf_lambda_env;

@@ -152,7 +152,8 @@ static void check_parameters(mf_operation_call *call, mf_violations *violations)
     if (field->flags & MF_IN_QUERY && field->kind == MF_LIST) take_list(call, field, violations);
     else if (field->flags & MF_IN_QUERY) value = mf_request_parameter(call->http, sent_name(field), &found);
     else if (field->flags & MF_IN_PATH) value = path_label(call, field), found = true;
-    if (found) mf_validate_text(field, value.data ? value : MF_STR(""), violations);
+    const bool is_absent = !found && field->flags & MF_IN_QUERY && field->flags & MF_REQUIRED && field->kind != MF_LIST;
+    if (found || is_absent) mf_validate_text(field, is_absent ? (mf_str){0} : value.data ? value : MF_STR(""), violations);
     if (found && strcmp(field->name, "Qualifier") == 0) call->qualifier = value;
   }
 }

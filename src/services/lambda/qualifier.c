@@ -114,16 +114,27 @@ static bool find_qualified(mf_lambda *lambda, mf_str function_key, mf_str qualif
   return ok;
 }
 
+// What other functions have reserved, and when, is known of the region alone.
+static void set_limits(const mf_lambda *lambda, const mf_resolved *resolved) {
+  mf_sums sums;
+  mf_lambda_function *spec = &resolved->version->spec;
+  const uint32_t account = lambda->env.account_concurrency;
+  const bool known = mf_regions_sums(&lambda->functions.regions, mf_lambda_region_of(spec->key), &sums);
+  spec->reserved_concurrency = resolved->function->spec.reserved_concurrency;
+  spec->unreserved_concurrency = known && sums.reserved < account ? account - (uint32_t)sums.reserved : account;
+}
+
 bool mf_resolve(mf_lambda *lambda, mf_str function_key, mf_str qualifier, mf_resolved *resolved, mf_error *err) {
   mf_lambda_entry *function;
   *resolved = (mf_resolved){0};
   if (!mf_lambda_entry_find(&lambda->functions, function_key, &function, err)) return false;
   *resolved = (mf_resolved){function, function};
+  if (function) set_limits(lambda, resolved);
   if (!function || mf_qualifier_kind_of(qualifier) == MF_QUALIFIER_LATEST) return true;
   resolved->version = NULL;
   function->in_flight++;  // what is loaded beside it does not push it out of the cache
   bool ok = find_qualified(lambda, function_key, qualifier, resolved, err);
   function->in_flight--;
-  if (resolved->version && resolved->version != function) resolved->version->spec.reserved_concurrency = function->spec.reserved_concurrency;
+  if (resolved->version) set_limits(lambda, resolved);
   return ok;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "function.h"
+#include "provisioned.h"
 
 static struct mf_region *find(const mf_regions *regions, mf_str name) {
   for (uint32_t i = 0; i < regions->count; i++)
@@ -17,8 +18,9 @@ static bool has_room(const mf_regions *regions, mf_str name) {
 
 mf_sums mf_sums_of_row(const json_t *row) {
   if (!row) return (mf_sums){0};
+  const json_t *reserved = json_object_get(row, "reserved");
   return (mf_sums){.functions = !json_object_get(row, "version"), .code_bytes = json_integer_value(json_object_get(mf_row_configuration(row), "CodeSize")),
-                   .reserved = json_integer_value(json_object_get(row, "reserved"))};
+                   .reserved = reserved ? json_integer_value(reserved) : mf_provisioned_total(json_object_get(row, "provisioned"))};
 }
 
 mf_sums mf_sums_difference(mf_sums after, mf_sums before) {

@@ -8,7 +8,7 @@
 #include "base/base.h"
 
 typedef struct mf_sums {
-  int64_t functions, code_bytes, reserved;  // code_bytes: CodeSize, the packages as they were uploaded, of each version anew
+  int64_t functions, code_bytes, reserved;  // reserved: or, without reservation, provisioned; code_bytes: CodeSize, the packages as they were uploaded, of each version anew
 } mf_sums;
 
 enum { MF_MAX_REGIONS = 64 };

@@ -28,7 +28,7 @@ static int middle(const mf_lambda_call *call, char *out, size_t capacity) {
 
 static int last_fields(const mf_lambda_call *call, char *out, size_t capacity) {
   int n = 0;
-  if (call->cold) n = snprintf(out, capacity, "\tInit Duration: %" MILLISECONDS " ms", milliseconds(call->init_ns));
+  if (call->cold || call->init_ns > 0) n = snprintf(out, capacity, "\tInit Duration: %" MILLISECONDS " ms", milliseconds(call->init_ns));
   if (!call->status) return n + snprintf(out + n, capacity - (size_t)n, "\t\n");
   n += snprintf(out + n, capacity - (size_t)n, "\tStatus: %s", call->status);
   if (call->error_type) n += snprintf(out + n, capacity - (size_t)n, "\tError Type: %s", call->error_type);

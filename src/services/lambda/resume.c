@@ -4,6 +4,7 @@
 
 #include "deploy.h"
 #include "index.h"
+#include "provisioned.h"
 
 enum { ALL = INT32_MAX, ROWS_OF_A_STEP = 128, MOST_REBUILDING = 16 };
 #define STEP_NS (20 * MF_NS_PER_MS)
@@ -141,7 +142,9 @@ static bool is_built_here(mf_lambda *lambda, bool *built_here, mf_error *err) {
 
 bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) {
   bool built_here;
-  if (!mf_index_open(&lambda->functions, err) || !mf_resume_unfinished(lambda, err) || !is_built_here(lambda, &built_here, err)) return false;
+  if (!mf_index_open(&lambda->functions, err) || !mf_resume_unfinished(lambda, err) || !mf_provisioned_restore_all(lambda, err) ||
+      !is_built_here(lambda, &built_here, err))
+    return false;
   lambda->walk.timer = (mf_timer){.fire = walk_on, .data = lambda};
   return built_here || mf_loop_timer_set(lambda->env.loop, &lambda->walk.timer, mf_now_ns(), err);
 }

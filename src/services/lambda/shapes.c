@@ -130,6 +130,13 @@ SHAPE(UpdateAliasRequest, NAME_WRITE, ALIAS_FIELD(MF_IN_PATH), VERSION_FIELD(0),
 SHAPE(GetAliasRequest, NAME_WRITE, ALIAS_FIELD(MF_IN_PATH));
 SHAPE(DeleteAliasRequest, NAME_WRITE, ALIAS_FIELD(MF_IN_PATH));
 SHAPE(ListAliasesRequest, NAME_WRITE, VERSION_FIELD(MF_IN_QUERY), PAGE_FIELDS);
+#define REQUIRED_QUALIFIER {"Qualifier", MF_TEXT, 1, 128, QUALIFIER, NULL, NULL, MF_REQUIRED | MF_IN_QUERY}
+SHAPE(PutProvisionedConcurrencyConfigRequest, NAME_WRITE, REQUIRED_QUALIFIER,
+      {"ProvisionedConcurrentExecutions", MF_INTEGER, 1, MF_NO_LIMIT, NULL, NULL, NULL, MF_REQUIRED});
+SHAPE(GetProvisionedConcurrencyConfigRequest, NAME_WRITE, REQUIRED_QUALIFIER);
+SHAPE(DeleteProvisionedConcurrencyConfigRequest, NAME_WRITE, REQUIRED_QUALIFIER);
+SHAPE(ListProvisionedConcurrencyConfigsRequest, NAME_WRITE, {"Marker", MF_TEXT, NONE, NULL, NULL, NULL, MF_IN_QUERY},
+      {"MaxItems", MF_INTEGER, 1, 50, NULL, NULL, NULL, MF_IN_QUERY});
 SHAPE(GetFunctionRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(GetFunctionConfigurationRequest, NAME_READ, QUALIFIER_FIELD);
 SHAPE(DeleteFunctionRequest, NAME_READ, QUALIFIER_FIELD);

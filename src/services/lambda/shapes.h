@@ -10,6 +10,8 @@ extern const mf_shape mf_shape_CreateFunctionRequest, mf_shape_UpdateFunctionCod
     mf_shape_DeleteFunctionRequest, mf_shape_PutFunctionConcurrencyRequest, mf_shape_GetFunctionConcurrencyRequest,
     mf_shape_DeleteFunctionConcurrencyRequest, mf_shape_InvocationRequest, mf_shape_TagResourceRequest, mf_shape_UntagResourceRequest,
     mf_shape_ListTagsRequest, mf_shape_GetAccountSettingsRequest, mf_shape_PublishVersionRequest, mf_shape_ListVersionsByFunctionRequest,
+    mf_shape_PutProvisionedConcurrencyConfigRequest, mf_shape_GetProvisionedConcurrencyConfigRequest,
+    mf_shape_DeleteProvisionedConcurrencyConfigRequest, mf_shape_ListProvisionedConcurrencyConfigsRequest,
     mf_shape_CreateAliasRequest, mf_shape_UpdateAliasRequest, mf_shape_GetAliasRequest, mf_shape_DeleteAliasRequest, mf_shape_ListAliasesRequest,
     mf_shape_GetFunctionCodeSigningConfigRequest, mf_shape_InvokeAsyncRequest, mf_shape_PutFunctionEventInvokeConfigRequest,
     mf_shape_UpdateFunctionEventInvokeConfigRequest, mf_shape_GetFunctionEventInvokeConfigRequest,

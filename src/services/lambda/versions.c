@@ -7,6 +7,7 @@
 
 #include "deploy.h"
 #include "garbage.h"
+#include "provisioned.h"
 #include "qualifier.h"
 #include "settings.h"
 
@@ -231,6 +232,6 @@ void mf_version_delete(mf_operation_call *call) {
   if (key.len == 0) return;
   if (!mf_row_load(call->lambda->env.store, key, &row, &err)) mf_refuse_error(call->http, &err);
   else if (!row) mf_respond_json(call->http, 204, NULL);  // AWS answers as if it had been there
-  else if (is_unused(call)) delete_row(call, key, row);
+  else if (is_unused(call) && mf_provisioned_end_version(call, call->qualifier)) delete_row(call, key, row);
   json_decref(row);
 }

@@ -217,6 +217,15 @@ static bool compile(void *context, const mf_blob_id *package, void (*done)(void 
 }
 static void nothing(void *context, mf_lambda_call *call) { (void)context, (void)call; }
 static void forget(void *context, mf_str key) { (void)context, (void)key; }
+static bool provision(void *context, const mf_lambda_function *function, uint32_t n, mf_error *err) {
+  (void)context, (void)function, (void)n, (void)err;
+  return true;
+}
+static void provisioned(void *context, mf_str key, uint32_t *ready, bool *failed) {
+  (void)context, (void)key;
+  *ready = 0;
+  *failed = false;
+}
 static void instances(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued) {
   (void)context, (void)key;
   *idle = *busy = *queued = 0;
@@ -286,7 +295,7 @@ static void start(server *s) {
   if (!s->events) fail_msg("%s", err.message);
   const mf_lambda_env env = {.store = s->store, .events = s->events, .loop = s->loop, .max_package_bytes = 1 << 20, .account_concurrency = 1000, .built = "test/1", .scheme = "http",
                              .invoke = invoke, .release = nothing, .cancel = nothing, .compile = compile, .forget = forget,
-                             .log = log_text, .instances = instances, .context = s};
+                             .log = log_text, .provision = provision, .provisioned = provisioned, .instances = instances, .context = s};
   s->lambda = mf_lambda_create(&env, &err);
   const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary, .context = s};
   s->wire = mf_wire_create(s->loop, &options, &handlers, &err);
