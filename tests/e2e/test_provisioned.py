@@ -148,10 +148,10 @@ def test_instances_are_there_before_the_first_call_and_stay(server, client):  # 
 def test_an_instance_that_dies_is_made_again(server, client):
     create(client, "mortal", Publish=True)
     provision(client, "mortal", "1", 2)
-    front = server.health()["pid"]
-    for worker in world.children_named(server.process.pid, "mayfly-worker") or world.children_named(front, "mayfly-worker"):
+    for worker in world.children_named(server.process.pid, "mayfly-worker"):
         os.kill(int(worker), signal.SIGKILL)
-    wait_for(lambda: get(client, "mortal", "1")["Status"] == "READY" and instances(server, "mortal") == 2)
+    wait_for(lambda: server.log.read_text().count("an idle worker of us-east-1/mortal:1 died") == 2, what="the server to notice")
+    ready(client, "mortal", "1", 2)
     assert not is_cold(client, "mortal", Qualifier="1")
     client.delete_function(FunctionName="mortal")
 
