@@ -302,9 +302,9 @@ def test_what_assume_role_refuses(iam, sts):
 
 
 # ---- Terraform ----
-def test_terraforms_calls_for_a_function_with_a_role_and_an_alias(server, iam, sts, client):
-    """The calls of hashicorp/aws for aws_iam_role, aws_iam_role_policy, aws_iam_role_policy_attachment, aws_lambda_function and
-    aws_lambda_alias: plan and apply, refresh, change, destroy, in its order."""
+def test_terraforms_calls_for_a_function_with_a_role_an_alias_and_a_url(server, iam, sts, client):
+    """The calls of hashicorp/aws for aws_iam_role, aws_iam_role_policy, aws_iam_role_policy_attachment, aws_lambda_function,
+    aws_lambda_alias, aws_lambda_function_url and aws_lambda_permission: plan and apply, refresh, change, destroy, in its order."""
     region = {"RoleName": "tf"}
     basic = {"RoleName": "tf", "PolicyArn": BASIC}
     alias = {"FunctionName": "tf", "Name": "live"}
@@ -346,6 +346,19 @@ def test_terraforms_calls_for_a_function_with_a_role_and_an_alias(server, iam, s
     assert (configuration["Role"], tags, last["Version"]) == (arn, {"made-by": "terraform"}, "1")
     assert client.create_alias(**alias, FunctionVersion=last["Version"], Description="d")["AliasArn"] == configuration["FunctionArn"] + ":live"
     assert client.get_alias(**alias)["FunctionVersion"] == "1"
+    url = client.create_function_url_config(FunctionName="tf", Qualifier="live", AuthType="NONE", Cors={"AllowOrigins": ["https://a.example"]})
+    assert url["FunctionArn"] == configuration["FunctionArn"] + ":live"
+    client.add_permission(FunctionName="tf", Qualifier="live", StatementId="FunctionURLAllowPublicAccess", Action="lambda:InvokeFunctionUrl", Principal="*",
+                          FunctionUrlAuthType="NONE")
+    client.add_permission(FunctionName="tf", Qualifier="live", StatementId="other", Action="lambda:InvokeFunction", Principal="000000000000")
+
+    def refresh_url():
+        statements = json.loads(client.get_policy(FunctionName="tf", Qualifier="live")["Policy"])["Statement"]
+        return client.get_function_url_config(FunctionName="tf", Qualifier="live"), sorted(each["Sid"] for each in statements)
+
+    read, statements = refresh_url()
+    assert (read["FunctionUrl"], read["AuthType"], read["Cors"]) == (url["FunctionUrl"], "NONE", {"AllowOrigins": ["https://a.example"]})
+    assert statements == ["FunctionURLAllowPublicAccess", "other"]
     # change
     client.tag_resource(Resource=configuration["FunctionArn"], Tags={"stage": "2"})
     client.update_function_configuration(FunctionName="tf", MemorySize=512, Environment={"Variables": {"STAGE": "2"}})
@@ -361,11 +374,17 @@ def test_terraforms_calls_for_a_function_with_a_role_and_an_alias(server, iam, s
     client.update_alias(**alias, FunctionVersion=version)
     assert client.get_alias(**alias)["FunctionVersion"] == "2"
     assert json.loads(invoke(client, "tf", ONE, Qualifier="live")[1])["y"] == [[3, 6, 9, 12]]
+    client.update_function_url_config(FunctionName="tf", Qualifier="live", AuthType="AWS_IAM", Cors={})
+    assert refresh_url()[0]["AuthType"] == "AWS_IAM" and refresh_url()[0]["FunctionUrl"] == url["FunctionUrl"]
     iam.update_assume_role_policy(RoleName="tf", PolicyDocument=json.dumps(TRUST))
     iam.tag_role(RoleName="tf", Tags=[{"Key": "stage", "Value": "2"}])
     iam.untag_role(RoleName="tf", TagKeys=["made-by"])
     assert refresh_role()[0]["Tags"] == [{"Key": "stage", "Value": "2"}]
     # destroy
+    client.remove_permission(FunctionName="tf", Qualifier="live", StatementId="other")
+    assert refresh_url()[1] == ["FunctionURLAllowPublicAccess"]
+    client.delete_function_url_config(FunctionName="tf", Qualifier="live")
+    assert refused(client.get_function_url_config, FunctionName="tf", Qualifier="live")[1] == "ResourceNotFoundException"
     client.delete_alias(**alias)
     assert refused(client.get_alias, **alias)[1] == "ResourceNotFoundException"
     client.delete_function(FunctionName="tf")

@@ -42,7 +42,7 @@ static json_t *new_version(mf_rpc_call *call, json_t *row, const char *date) {
   json_t *version = json_pack("{s:o,s:O,s:s}", "VersionId", json_sprintf("v%" JSON_INTEGER_FORMAT, made), "Document",
                               json_object_get(call->body, "PolicyDocument"), "CreateDate", date);
   json_object_set_new(row, "made", json_integer(made));
-  json_array_insert(json_object_get(row, "versions"), 0, version);
+  json_array_insert_new(json_object_get(row, "versions"), 0, version);
   return version;
 }
 
