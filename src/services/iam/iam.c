@@ -125,11 +125,17 @@ void mf_iam_commit(mf_rpc_call *call, const mf_iam_change *changes, uint32_t n_c
   mf_write writes[4];
   char *texts[4] = {0};
   mf_error err;
+  bool is_whole = true;  // a row without its text would be a deletion
   for (uint32_t i = 0; i < n_changes; i++) {
     texts[i] = changes[i].row ? mf_json_text(changes[i].row) : NULL;
+    is_whole &= !changes[i].row || texts[i];
     writes[i] = (mf_write){changes[i].table, changes[i].key, {texts[i], texts[i] ? strlen(texts[i]) : 0}};
   }
-  mf_reply *reply = mf_rpc_defer(call, result);
+  mf_reply *reply = is_whole ? mf_rpc_defer(call, result) : NULL;
+  if (!is_whole) {
+    json_decref(result);
+    mf_refuse_no_memory(call->http);
+  }
   if (reply && !mf_store_commit(iam->store, writes, n_changes, mf_rpc_stored, reply, &err)) mf_rpc_stored(reply, &err);
   for (uint32_t i = 0; i < n_changes; i++) free(texts[i]);
 }

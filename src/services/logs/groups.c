@@ -159,7 +159,8 @@ static void store_row(mf_rpc_call *call, const mf_log_group *group, const json_t
   mf_error err;
   char *text = row ? mf_json_text(row) : NULL;
   const mf_write write = {MF_TABLE_log_groups, group->row_key, {text, text ? strlen(text) : 0}};
-  mf_reply *reply = mf_rpc_defer(call, NULL);
+  mf_reply *reply = row && !text ? NULL : mf_rpc_defer(call, NULL);  // without its text the row would be deleted
+  if (row && !text) mf_refuse_no_memory(call->http);
   if (reply && !mf_store_commit(logs->store, &write, 1, mf_rpc_stored, reply, &err)) mf_rpc_stored(reply, &err);
   free(text);
 }
