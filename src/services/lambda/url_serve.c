@@ -75,6 +75,20 @@ static void broken(mf_http_request *http, const mf_principal *principal, void *c
   say(http, context, 500, "ServiceException", "application/json", "{\"Message\":\"Internal Server Error\"}");
 }
 
+static void no_memory(mf_http_request *http, const mf_principal *principal, void *context) {
+  (void)principal;
+  (void)context;
+  mf_refuse_no_memory(http);
+}
+
+static void no_memory_early(mf_http_request *http, void *context) { no_memory(http, NULL, context); }
+
+static void fail(mf_http_request *http, url_call *call, const mf_error *err) {
+  mf_log(MF_LOG_ERROR, "a request to a function URL: %s", err->message);
+  if (err->code == MF_OutOfMemory) no_memory(http, NULL, call);
+  else broken(http, NULL, call);
+}
+
 static void refused_early(mf_http_request *http, void *context) { forbidden(http, NULL, context); }
 
 static void throttled(mf_http_request *http, const url_call *call, const char *reason) {
@@ -88,9 +102,11 @@ static void answered(mf_http_request *http, const mf_lambda_call *result, void *
   mf_url_response response;
   if (result->throttled) throttled(http, call, result->throttle_reason);
   else if (result->failed && result->unavailable) unavailable(http, call);
-  else if (result->failed || result->function_error || !mf_url_response_read(result->response, mf_request_arena(http), &response))
-    bad_gateway(http, call);
-  else {
+  else if (result->failed || result->function_error) bad_gateway(http, call);
+  else if (!mf_url_response_read(result->response, mf_request_arena(http), &response)) {
+    if (response.headers) bad_gateway(http, call);
+    else no_memory(http, NULL, NULL);
+  } else {
     char trace[96];
     response.headers[response.n_headers] = (mf_header){"X-Amzn-Trace-Id", {trace, mf_trace_id(result->request_id, trace)}};
     respond(http, call, response.status, response.headers, response.n_headers + 1, response.body, true);
@@ -107,8 +123,9 @@ static void invoke(url_call *call, mf_slice event, int own_fd) {
   if (runs && mf_invoke_start(call->lambda, http, &what, event, own_fd, answered, call)) return;
   if (own_fd >= 0) close(own_fd);
   if (what.version && what.version->stale && !what.version->rebuilding) mf_deploy_rebuild(call->lambda, what.version);
-  if (ok && !what.version) forbidden(http, NULL, call);
-  else if (!ok || runs) broken(http, NULL, call);
+  if (!ok) fail(http, call, &err);
+  else if (!what.version) forbidden(http, NULL, call);
+  else if (runs) no_memory(http, NULL, call);
   else if (what.version->state == MF_STATE_FAILED) bad_gateway(http, call);
   else unavailable(http, call);
 }
@@ -157,14 +174,13 @@ static void spool_done(void *context, const mf_error *err) {
   spool *s = context;
   url_call *call = s->call;
   mf_json_begin();
-  if (err) mf_log(MF_LOG_ERROR, "a request to a function URL: %s", err->message);
   if (call) {
     const int event = s->out;
     s->out = -1;
     mf_request_on_end(call->event.http, NULL);
     if (!err && !s->too_large) invoke(call, (mf_slice){NULL, s->len}, event);
     else close(event);
-    if (err) broken(call->event.http, NULL, call);
+    if (err) fail(call->event.http, call, err);
     else if (s->too_large) too_large(call->event.http, call);
   }
   spool_free(s);
@@ -180,19 +196,21 @@ static void invoke_large(url_call *call, int fd, size_t len, bool is_text_type) 
   mf_error err;
   spool *s = calloc(1, sizeof *s);
   if (!s) {
-    broken(call->event.http, NULL, call);
+    no_memory(call->event.http, NULL, call);
     return;
   }
   *s = (spool){.call = call, .in = dup(fd), .out = -1, .body_len = len, .is_text_type = is_text_type};
   mf_url_event_head(&s->head, &call->event);
   mf_request_set_data(call->event.http, s);
   mf_request_on_end(call->event.http, spool_abandoned);
-  if (s->in >= 0 && !s->head.failed && mf_store_temporary(call->lambda->env.store, &s->out, &err) &&
+  bool ok = s->in >= 0 || mf_fail_errno(&err, "cannot keep the body");
+  if (s->head.failed) ok = mf_fail(&err, MF_OutOfMemory, "no memory for an event");
+  if (ok && mf_store_temporary(call->lambda->env.store, &s->out, &err) &&
       mf_store_run(call->lambda->env.store, spool_work, spool_done, s, &err))
     return;
   mf_request_on_end(call->event.http, NULL);
   spool_free(s);
-  broken(call->event.http, NULL, call);
+  fail(call->event.http, call, &err);
 }
 
 static void serve(mf_http_request *http, const mf_principal *principal, void *context) {
@@ -213,7 +231,7 @@ static void serve(mf_http_request *http, const mf_principal *principal, void *co
   mf_buf event = {.arena = mf_request_arena(http)};
   mf_url_event_head(&event, &call->event);
   mf_url_event_tail(&event, body, is_text_type && mf_str_is_utf8((mf_str){body.data, body.len}));
-  if (event.failed) broken(http, NULL, call);
+  if (event.failed || !call->event.access_key.data) no_memory(http, NULL, call);
   else invoke(call, (mf_slice){event.data, event.len}, -1);
 }
 
@@ -285,7 +303,7 @@ static bool is_public(url_call *call, bool *allowed, mf_error *err) {
   if (!mf_setting_load(call->lambda->env.store, MF_TABLE_policies, call->key, &policy, err)) return false;
   *allowed = arn && is_allowed(policy, arn, "lambda:InvokeFunctionUrl", "NONE");
   json_decref(policy);
-  return true;
+  return arn || mf_fail(err, MF_OutOfMemory, "no memory for an ARN");
 }
 
 // ---- whose URL ----
@@ -293,7 +311,7 @@ static mf_str lower_copy(mf_arena *arena, mf_str text) {
   mf_str copy = mf_str_copy(arena, text);
   for (size_t i = 0; copy.data && i < copy.len; i++)
     if (copy.data[i] >= 'A' && copy.data[i] <= 'Z') ((char *)(uintptr_t)copy.data)[i] = (char)(copy.data[i] | 0x20);
-  return copy.data ? copy : MF_STR("");
+  return copy;
 }
 
 // "ID.lambda-url.REGION.": true, whether there is such an id or not.
@@ -341,7 +359,7 @@ static bool take_key(url_call *call, mf_str key) {
 static void route_to(mf_route_result *result, url_call *call, void (*handle)(mf_http_request *, const mf_principal *, void *)) {
   const bool serves = handle == serve;
   *result = (mf_route_result){.handle = handle, .context = call, .max_body_bytes = serves ? BODY_LIMIT : MF_JSON_LIMIT,
-                              .too_large = serves ? too_large : refused_early, .anonymous = true};
+                              .too_large = serves ? too_large : handle == no_memory ? no_memory_early : refused_early, .anonymous = true};
 }
 
 static void route_known(url_call *call, const json_t *url, mf_str service, mf_route_result *result) {
@@ -358,7 +376,7 @@ static void route_known(url_call *call, const json_t *url, mf_str service, mf_ro
     result->anonymous = service.len == 0;
   } else if (!is_public(call, &allowed, &err)) {
     mf_log(MF_LOG_ERROR, "%s", err.message);
-    route_to(result, call, broken);
+    route_to(result, call, err.code == MF_OutOfMemory ? no_memory : broken);
   } else {
     route_to(result, call, allowed ? serve : forbidden);
   }
@@ -372,11 +390,12 @@ bool mf_lambda_url_route(mf_lambda *lambda, mf_http_request *http, mf_str servic
   if (!find_in_host(http, &event) && !find_in_path(http, &event)) return false;
   mf_json_begin();
   url_call *call = MF_NEW(mf_request_arena(http), url_call);
-  if (!call) return false;  // answered 404 by whoever looks next: there is no memory for better
-  *call = (url_call){.lambda = lambda, .event = event};
-  if (!mf_url_find(lambda->env.store, event.id, mf_request_arena(http), &url, &key, &err)) {
+  if (call) *call = (url_call){.lambda = lambda, .event = event};
+  if (!call || !event.id.data || !event.region.data) {
+    route_to(result, call, no_memory);
+  } else if (!mf_url_find(lambda->env.store, event.id, mf_request_arena(http), &url, &key, &err)) {
     mf_log(MF_LOG_ERROR, "%s", err.message);
-    route_to(result, call, broken);
+    route_to(result, call, err.code == MF_OutOfMemory ? no_memory : broken);
   } else if (!url || !take_key(call, key)) {
     route_to(result, call, unknown);
   } else {

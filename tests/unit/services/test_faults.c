@@ -30,7 +30,7 @@ static const char patient = 'p', hasty = 'h', cleaning = 'c';
 
 // ---- the client's side ----
 
-enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, ACCOUNT, OWN_LIST, DELETE, STEPS };
+enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, PERMIT, POLICY, URL, URL_CALL, URLS, FORBID, ACCOUNT, OWN_LIST, DELETE, STEPS };
 typedef struct report {
   int status[STEPS];  // 0: closed without an answer, -1: it hangs, STILL_PENDING, WRONG_SUMS
   bool waited;        // it was still pending, or an update under way, when the client went on
@@ -109,6 +109,18 @@ static int download(client *c) {
   return exchange(c, text, (size_t)len);
 }
 
+// A function URL by its path, unsigned. Without one there is nothing to be asked; without a permission it is forbidden.
+static int call_url(client *c) {
+  char text[LARGEST_TEXT], id[33] = "";
+  const char *url = strstr(c->answer, "\"https://");
+  if (c->report.status[URL] != 201 || !url || sscanf(url, "\"https://%32[a-z0-9].", id) != 1) return 200;
+  const int len = snprintf(text, sizeof text, "POST /_url/%s/a?b=c HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: http://o\r\nCookie: a=1\r\nConnection: close\r\n"
+                           "Content-Length: 2\r\n\r\n{}", id, c->port);
+  const int status = exchange(c, text, (size_t)len);
+  if (status == 503 && strstr(c->answer, "Service Unavailable")) return 409;  // it is Pending, which other calls say so
+  return status == 403 && c->report.status[PERMIT] != 201 ? 200 : status;
+}
+
 // The sums of the one function with its reservation, whatever failed before.
 static int account(client *c) {
   const int status = ask(c, "GET", "/2016-08-19/account-settings", "", "None", "");
@@ -143,6 +155,13 @@ static void walk(client *c, char manner) {
   step(c, TAG, ask(c, "POST", TAGS_OF_IT, "", "None", "{\"Tags\":{\"team\":\"vision\"}}"));
   step(c, TAGS, ask(c, "GET", TAGS_OF_IT, "", "None", ""));
   step(c, UNTAG, ask(c, "DELETE", TAGS_OF_IT, "tagKeys=t&tagKeys=te%61m", "None", ""));
+  step(c, PERMIT, ask(c, "POST", FUNCTION "/policy", "", "None", "{\"StatementId\":\"s\",\"Action\":\"lambda:InvokeFunctionUrl\",\"Principal\":\"*\","
+       "\"FunctionUrlAuthType\":\"NONE\"}"));
+  step(c, POLICY, ask(c, "GET", FUNCTION "/policy", "", "None", ""));
+  step(c, URL, ask(c, "POST", "/2021-10-31/functions/f/url", "", "None", "{\"AuthType\":\"NONE\",\"Cors\":{\"AllowOrigins\":[\"*\"],\"ExposeHeaders\":[\"a\"]}}"));
+  step(c, URL_CALL, call_url(c));
+  step(c, URLS, ask(c, "GET", "/2021-10-31/functions/f/urls", "", "None", ""));
+  step(c, FORBID, ask(c, "DELETE", FUNCTION "/policy/s", "", "None", ""));
   step(c, ACCOUNT, account(c));
   step(c, OWN_LIST, ask(c, "GET", "/_mayfly/functions", "", "None", ""));
   step(c, DELETE, ask(c, "DELETE", FUNCTION, "", "None", ""));
@@ -231,8 +250,8 @@ static void instances(void *context, mf_str key, uint32_t *idle, uint32_t *busy,
   *idle = *busy = *queued = 0;
 }
 static bool route(void *context, mf_http_request *request, mf_str service, mf_route_result *result) {
-  (void)service;
-  return mf_lambda_route(((server *)context)->lambda, request, result);
+  mf_lambda *lambda = ((server *)context)->lambda;
+  return mf_lambda_url_route(lambda, request, service, result) || mf_lambda_route(lambda, request, result);
 }
 static void log_text(void *context, mf_str region, mf_str group, mf_str text) {
   char key[MF_LOG_KEY_BYTES];
@@ -345,7 +364,8 @@ static void check_walk(int n, const report *r, int *closed, int *refused) {
     *closed += r->status[i] == 0;
     server_error |= r->status[i] >= 500;
     // 4xx says that the client did something wrong. It did not, unless there is no function because it could not be made, or it waits.
-    const bool may_be = i != CREATE && ((r->status[i] == 404 && !made) || (r->status[i] == 409 && (r->waited)));
+    const bool no_policy = (i == POLICY || i == FORBID) && r->status[PERMIT] != 201;
+    const bool may_be = i != CREATE && ((r->status[i] == 404 && (!made || no_policy)) || (r->status[i] == 409 && (r->waited)));
     if (r->status[i] >= 400 && r->status[i] < 500 && !may_be) complain(n, r, "is called wrong", i);
   }
   if (made && r->status[WAIT] == 404) complain(n, r, "finds no function although it was acknowledged", WAIT);
@@ -355,7 +375,8 @@ static void check_walk(int n, const report *r, int *closed, int *refused) {
 
 static void check_whole(int n, const report *r) {
   static const int expected[STEPS] = {[CREATE] = 201, [WAIT] = 200, [INVOKE] = 200, [LOG_TAIL] = 200, [GET] = 200, [DOWNLOAD] = 200, [CONFIGURE] = 200, [CODE] = 200,
-                                      [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [ACCOUNT] = 200, [OWN_LIST] = 200,
+                                      [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [PERMIT] = 201, [POLICY] = 200, [URL] = 201,
+                                      [URL_CALL] = 200, [URLS] = 200, [FORBID] = 204, [ACCOUNT] = 200, [OWN_LIST] = 200,
                                       [DELETE] = 204};
   for (int i = 0; i < STEPS; i++)
     if (r->status[i] != expected[i]) fail_msg("after allocation %d: request %d: status %d: %s", n, i, r->status[i], r->text);
