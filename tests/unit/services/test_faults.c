@@ -30,7 +30,8 @@ static const char patient = 'p', hasty = 'h', cleaning = 'c';
 
 // ---- the client's side ----
 
-enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, PERMIT, POLICY, URL, URL_CALL, URLS, FORBID, ACCOUNT, OWN_LIST, DELETE, STEPS };
+enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, PERMIT, POLICY, URL, URL_CALL, URLS, FORBID,
+            ACCOUNT, OWN_LIST, PUBLISH, ALIAS, ALIASED, PROVISION, PROVISIONED, VERSIONS, DELETE, STEPS };
 typedef struct report {
   int status[STEPS];  // 0: closed without an answer, -1: it hangs, STILL_PENDING, WRONG_SUMS
   bool waited;        // it was still pending, or an update under way, when the client went on
@@ -164,6 +165,13 @@ static void walk(client *c, char manner) {
   step(c, FORBID, ask(c, "DELETE", FUNCTION "/policy/s", "", "None", ""));
   step(c, ACCOUNT, account(c));
   step(c, OWN_LIST, ask(c, "GET", "/_mayfly/functions", "", "None", ""));
+  step(c, PUBLISH, ask(c, "POST", FUNCTION "/versions", "", "None", "{\"Description\":\"first\"}"));
+  step(c, ALIAS, ask(c, "POST", FUNCTION "/aliases", "", "None", "{\"Name\":\"live\",\"FunctionVersion\":\"1\"}"));
+  step(c, ALIASED, ask(c, "POST", FUNCTION "/invocations", "Qualifier=live", "None", "{}"));
+  step(c, PROVISION, ask(c, "PUT", "/2019-09-30/functions/f/provisioned-concurrency", "Qualifier=live", "None",
+                         "{\"ProvisionedConcurrentExecutions\":2}"));
+  step(c, PROVISIONED, ask(c, "GET", "/2019-09-30/functions/f/provisioned-concurrency", "Qualifier=live", "None", ""));
+  step(c, VERSIONS, ask(c, "GET", FUNCTION "/versions", "MaxItems=10", "None", ""));
   step(c, DELETE, ask(c, "DELETE", FUNCTION, "", "None", ""));
 }
 
@@ -365,7 +373,9 @@ static void check_walk(int n, const report *r, int *closed, int *refused) {
     server_error |= r->status[i] >= 500;
     // 4xx says that the client did something wrong. It did not, unless there is no function because it could not be made, or it waits.
     const bool no_policy = (i == POLICY || i == FORBID) && r->status[PERMIT] != 201;
-    const bool may_be = i != CREATE && ((r->status[i] == 404 && (!made || no_policy)) || (r->status[i] == 409 && (r->waited)));
+    const bool lacks = !made || no_policy || (i > PUBLISH && i < VERSIONS && r->status[PUBLISH] != 201) ||
+                       (i > ALIAS && i < VERSIONS && r->status[ALIAS] != 201) || (i == PROVISIONED && r->status[PROVISION] != 202);
+    const bool may_be = i != CREATE && ((r->status[i] == 404 && lacks) || (r->status[i] == 409 && (r->waited)));
     if (r->status[i] >= 400 && r->status[i] < 500 && !may_be) complain(n, r, "is called wrong", i);
   }
   if (made && r->status[WAIT] == 404) complain(n, r, "finds no function although it was acknowledged", WAIT);
@@ -377,6 +387,7 @@ static void check_whole(int n, const report *r) {
   static const int expected[STEPS] = {[CREATE] = 201, [WAIT] = 200, [INVOKE] = 200, [LOG_TAIL] = 200, [GET] = 200, [DOWNLOAD] = 200, [CONFIGURE] = 200, [CODE] = 200,
                                       [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [PERMIT] = 201, [POLICY] = 200, [URL] = 201,
                                       [URL_CALL] = 200, [URLS] = 200, [FORBID] = 204, [ACCOUNT] = 200, [OWN_LIST] = 200,
+                                      [PUBLISH] = 201, [ALIAS] = 201, [ALIASED] = 200, [PROVISION] = 202, [PROVISIONED] = 200, [VERSIONS] = 200,
                                       [DELETE] = 204};
   for (int i = 0; i < STEPS; i++)
     if (r->status[i] != expected[i]) fail_msg("after allocation %d: request %d: status %d: %s", n, i, r->status[i], r->text);
@@ -395,7 +406,7 @@ static report try_walk(server *s, int n, char manner) {
 static void every_allocation_may_fail(void **state) {
   (void)state;
   static server s;
-  const int stride = faults_stride(5, 11), first = faults_first(stride);  // of some 4,000
+  const int stride = faults_stride(5, 11), first = faults_first(stride);  // of some 9,000
   int closed = 0, refused = 0, n = first, n_patient = 0;
   start(&s);
   atomic_store(&faults->only_in, getpid());
@@ -408,7 +419,7 @@ static void every_allocation_may_fail(void **state) {
       if (try_walk(&s, n, patient).waited) fail_msg("allocation %d: a deployment stands still", n);
     }
     n += stride;
-  } while (s.reached && n < 10000);
+  } while (s.reached && n < 20000);
   print_message("each %d. allocation from %d to %d: %d walks with refusals, %d requests closed\n", stride, first, n, refused, closed);
   assert_false(s.reached);
   assert_int_equal(problems, 0);
