@@ -10,7 +10,7 @@ import pytest
 import world
 from test_aliases import two_versions
 from test_functions import ARN, refused
-from test_versions import DEFAULTS, X, Answers, recode, run
+from test_versions import DEFAULTS, X, Answers, long_model, recode, run
 from world import ROLE, Recorded, create, invoke, scale_model, slow_model, wait_for, zipped
 
 NONE = (404, "ProvisionedConcurrencyConfigNotFoundException", "No Provisioned Concurrency Config found for this function")
@@ -179,6 +179,17 @@ def test_an_alias_takes_its_instances_along(server, client):
     client.delete_alias(FunctionName="moving", Name="other")
     wait_for(lambda: instances(server, "moving") == 0, what="instances of aliases that are gone to end")
     client.delete_function(FunctionName="moving")
+
+
+def test_a_version_that_is_being_published_gets_its_instances_then(client):
+    create(client, "soon", zipped(scale_model(2.0)), Publish=True)
+    client.update_function_code(FunctionName="soon", ZipFile=zipped(long_model()), Publish=True)
+    client.create_alias(FunctionName="soon", Name="live", FunctionVersion="1", RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    put(client, "soon", "live", 2)
+    assert client.get_function_configuration(FunctionName="soon", Qualifier="2")["State"] == "Pending"
+    ready(client, "soon", "live", 2)
+    assert client.get_function_configuration(FunctionName="soon", Qualifier="2")["State"] == "Active"
+    client.delete_function(FunctionName="soon")
 
 
 def concurrently(client, calls):

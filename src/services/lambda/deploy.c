@@ -255,7 +255,9 @@ static void compiled(void *data, const mf_lambda_compiled *result) {
   if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) saved(c->lambda, &err);
   if (row && is_still_wanted(c, row)) apply(c, row, result);
   else if (result->ok) mf_garbage_add(c->lambda, &result->image);
-  if (row && result->ok && mf_lambda_is_version((mf_str){c->key, c->key_len})) mf_provisioned_restore(c->lambda, (mf_str){c->key, c->key_len});
+  // A version's image is there again, or that of one that an alias has sent calls to while it was being published.
+  if (row && result->ok && (mf_lambda_is_version((mf_str){c->key, c->key_len}) || json_object_get(row, "provisioned")))
+    mf_provisioned_restore(c->lambda, (mf_str){c->key, c->key_len});
   json_decref(row);
   free(c);
 }
