@@ -289,12 +289,11 @@ static bool is_anything_given(const json_t *body) {
 
 static void put(mf_operation_call *call, bool merge) {
   mf_str key;
-  if (!require_function(call)) return;
-  if (!is_anything_given(call->body)) {
+  if (!is_anything_given(call->body)) {  // before the function is looked for, as AWS does (recorded)
     mf_refuse(call->http, 400, "InvalidParameterValueException", "You must specify at least one of error handling or destination setting.");
     return;
   }
-  if (!check_destinations(call)) return;
+  if (!require_function(call) || !check_destinations(call)) return;
   json_t *before = load(call, &key);
   if (key.len > 0 && merge && !before) none_there(call);
   else if (key.len > 0) {
