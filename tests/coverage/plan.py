@@ -185,7 +185,7 @@ PLAN = {
         FUNCTION, {**S3, "SourceArn": "arn:aws:s3:::bucket"}, reads=[("GetPolicy", THIS, {})],
         errors={NOT_FOUND: ABSENT, INVALID: {"Principal": "nobody.example.com"}, CONFLICT: ([("AddPermission", S3)], {}), **FAILED,
                 "PolicyLengthExceededException": (
-                    [("AddPermission", {**S3, "StatementId": f"s{i}" + "x" * 90, "SourceArn": "arn:aws:s3:::" + "b" * 900}) for i in range(17)],
+                    [("AddPermission", {**S3, "StatementId": f"s{i}" + "x" * 90, "SourceArn": "arn:aws:s3:::" + "b" * 900}) for i in range(14)],
                     {"StatementId": "y" * 95, "SourceArn": "arn:aws:s3:::" + "b" * 4000})}),
     "GetPolicy": Plan(PERMISSION, THIS, errors={NOT_FOUND: {"FunctionName": "absent"}, INVALID: MISMATCH}),
     "RemovePermission": Plan(

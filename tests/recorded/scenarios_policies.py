@@ -128,7 +128,7 @@ def permissions_of_versions(r):
 @replays(PERMISSIONS + "lambda_permission_revisions")
 def permission_revisions(r):
     """Of a test that is no more: what its steps' names and answers tell of its calls."""
-    r.deploy(Runtime="python3.9")
+    r.deploy(Runtime="python3.8")
     add(r, None, SourceArn=BUCKET)
     add(r, "add_permission_revision_id_doesnotmatch", StatementId="s3_2", SourceArn=BUCKET, RevisionId="wrong")
     r.step("remove_permission_fn_revision_id_doesnotmatch", "remove_permission", FunctionName=r.name, StatementId="s3", RevisionId="wrong")
