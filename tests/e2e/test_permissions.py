@@ -99,16 +99,15 @@ def test_refusals_are_those_recorded(client):
 
 
 def test_a_stale_revision_is_refused_as_recorded(client):
-    recorded = Recorded("TestLambdaPermissions::test_lambda_permission_revisions")
+    recorded = Recorded("TestLambdaRevisions::test_function_revisions_permissions")
     create(client, "revised")
     this = s3("revised")
-    recorded.check("add_permission_revision_id_doesnotmatch", client.add_permission, **this, RevisionId="wrong")
+    recorded.check("add_permission_revision_exception", client.add_permission, **this, RevisionId="wrong")
     before = client.get_function_configuration(FunctionName="revised")["RevisionId"]
     client.add_permission(**this, RevisionId=before)
     after = client.get_function_configuration(FunctionName="revised")["RevisionId"]
     assert before != after == policy(client, FunctionName="revised")["RevisionId"]
-    recorded.check("remove_permission_fn_revision_id_doesnotmatch", client.remove_permission, FunctionName="revised", StatementId="s3",
-                   RevisionId=before)
+    recorded.check("add_permission_revision_exception", client.remove_permission, FunctionName="revised", StatementId="s3", RevisionId=before)
     client.update_function_configuration(FunctionName="revised", Description="another")
     client.remove_permission(FunctionName="revised", StatementId="s3", RevisionId=after)  # the policy is still the one that was read
 

@@ -77,10 +77,8 @@ static bool is_text(const json_t *object, const char *member, mf_str text) {
 
 static bool revision_fits(mf_operation_call *call, const resource *r, mf_str given) {
   if (given.len == 0 || is_text(holder_of_revision(r), "RevisionId", given) || is_text(r->policy, "revision", given)) return true;
-  const bool is_of_policy = r->kind == MF_QUALIFIER_ALIAS || (r->kind == MF_QUALIFIER_VERSION && r->policy);
   mf_refuse(call->http, 412, "PreconditionFailedException",
-            "The Revision Id provided does not match the latest Revision Id. Call the %s API to retrieve the latest Revision Id",
-            is_of_policy ? "GetPolicy" : "GetFunction/GetAlias");
+            "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id");
   return false;
 }
 
