@@ -204,9 +204,10 @@ static json_t *shown(mf_operation_call *call, mf_str qualifier, const json_t *va
   return out;
 }
 
-static json_t *side_of(const json_t *config, const char *side) {
+// What is given for the side, else what there was.
+static json_t *side_of(const json_t *given, const json_t *before, const char *side) {
   json_t *out = json_object();
-  const char *text = destination_of(config, side);
+  const char *text = destination_of(json_is_object(json_object_get(given, side)) ? given : before, side);
   if (text) json_object_set_new(out, "Destination", json_string(text));
   return out;
 }
@@ -215,11 +216,10 @@ static json_t *side_of(const json_t *config, const char *side) {
 static json_t *make_config(const json_t *body, const json_t *before) {
   static const char *const numbers[] = {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"};
   json_t *out = json_object();
-  const json_t *given = json_object_get(body, "DestinationConfig");
-  if (!json_is_object(given)) given = json_object_get(before, "DestinationConfig");
+  const json_t *given = json_object_get(body, "DestinationConfig"), *old = json_object_get(before, "DestinationConfig");
   const double now_ms = (double)(mf_wall_ns() / MF_NS_PER_MS);
   json_object_set_new(out, "LastModified", json_real(now_ms / 1000));
-  json_object_set_new(out, "DestinationConfig", json_pack("{s:o,s:o}", "OnSuccess", side_of(given, "OnSuccess"), "OnFailure", side_of(given, "OnFailure")));
+  json_object_set_new(out, "DestinationConfig", json_pack("{s:o,s:o}", "OnSuccess", side_of(given, old, "OnSuccess"), "OnFailure", side_of(given, old, "OnFailure")));
   for (size_t i = 0; i < MF_COUNT(numbers); i++) {
     json_t *number = json_object_get(body, numbers[i]);
     if (!json_is_integer(number)) number = json_object_get(before, numbers[i]);
