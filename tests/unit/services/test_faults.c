@@ -30,7 +30,7 @@ static const char patient = 'p', hasty = 'h', cleaning = 'c';
 
 // ---- the client's side ----
 
-enum step { CREATE, WAIT, INVOKE, LOG_TAIL, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, PERMIT, POLICY, URL, URL_CALL, URLS, FORBID,
+enum step { CREATE, WAIT, INVOKE, LOG_TAIL, EVENT, EVENT_CONFIG, GET, DOWNLOAD, CONFIGURE, CODE, LIST, RESERVE, TAG, TAGS, UNTAG, PERMIT, POLICY, URL, URL_CALL, URLS, FORBID,
             ACCOUNT, OWN_LIST, PUBLISH, ALIAS, ALIASED, PROVISION, PROVISIONED, VERSIONS, DELETE, STEPS };
 typedef struct report {
   int status[STEPS];  // 0: closed without an answer, -1: it hangs, STILL_PENDING, WRONG_SUMS
@@ -145,6 +145,8 @@ static void walk(client *c, char manner) {
   c->report.waited = c->report.status[WAIT] == STILL_PENDING;
   step(c, INVOKE, ask(c, "POST", FUNCTION "/invocations", "", "None", "{}"));
   step(c, LOG_TAIL, ask(c, "POST", FUNCTION "/invocations", "Qualifier=%24LATEST", "Tail", "{}"));
+  step(c, EVENT, ask(c, "POST", "/2014-11-13/functions/f/invoke-async", "", "None", "{}"));
+  step(c, EVENT_CONFIG, ask(c, "PUT", "/2019-09-25/functions/f/event-invoke-config", "", "None", "{\"MaximumRetryAttempts\":1}"));
   step(c, GET, ask(c, "GET", FUNCTION, "", "None", ""));
   step(c, DOWNLOAD, download(c));
   step(c, CONFIGURE, ask(c, "PUT", FUNCTION "/configuration", "", "None", "{\"Timeout\":9,\"Description\":\"other\"}"));
@@ -384,7 +386,7 @@ static void check_walk(int n, const report *r, int *closed, int *refused) {
 }
 
 static void check_whole(int n, const report *r) {
-  static const int expected[STEPS] = {[CREATE] = 201, [WAIT] = 200, [INVOKE] = 200, [LOG_TAIL] = 200, [GET] = 200, [DOWNLOAD] = 200, [CONFIGURE] = 200, [CODE] = 200,
+  static const int expected[STEPS] = {[CREATE] = 201, [WAIT] = 200, [INVOKE] = 200, [LOG_TAIL] = 200, [EVENT] = 202, [EVENT_CONFIG] = 200, [GET] = 200, [DOWNLOAD] = 200, [CONFIGURE] = 200, [CODE] = 200,
                                       [LIST] = 200, [RESERVE] = 200, [TAG] = 204, [TAGS] = 200, [UNTAG] = 204, [PERMIT] = 201, [POLICY] = 200, [URL] = 201,
                                       [URL_CALL] = 200, [URLS] = 200, [FORBID] = 204, [ACCOUNT] = 200, [OWN_LIST] = 200,
                                       [PUBLISH] = 201, [ALIAS] = 201, [ALIASED] = 200, [PROVISION] = 202, [PROVISIONED] = 200, [VERSIONS] = 200,
