@@ -318,7 +318,7 @@ def test_refusals_of_configurations_are_those_recorded(client):
     to = lambda arn, side="OnSuccess": {"DestinationConfig": {side: {"Destination": arn}}}
     recorded.check("put_functionname_name_notfound", put, FunctionName="doesnotexist", MaximumRetryAttempts=1)
     recorded.check("put_functionname_arn_notfound", put, FunctionName=FUNCTION + "doesnotexist", MaximumRetryAttempts=1)
-    recorded.check("put_functionname_nootherargs", put, **this)
+    recorded.check("put_functionname_nootherargs", put, FunctionName="doesnotexist")
     recorded.check("put_destination_lambda_doesntexist", put, **this, **to(FUNCTION + "doesnotexist"))
     recorded.check("put_destination_recursive", put, **this, **to(FUNCTION + "refusing-config"))
     recorded.check("put_destination_other_lambda", put, **this, **to(FUNCTION + "another"))
