@@ -104,9 +104,9 @@ def backlog(world):
         for server in (behind, alone):
             server.deploy(world.models / "mlp.onnx", "called")
         behind.deploy(world.models / "mlp.onnx", "waiting")
-        while totals(behind)["waiting"] < BACKLOG + BACKLOG // 20:
+        while totals(behind)["waiting"] < BACKLOG + BACKLOG // 20:  # many connections: only that they wait is of interest
             requests = event_script(world.scratch / "events", behind, "waiting", 20_000)
-            world.load(behind.port, CONNECTIONS, 0, 200_000, requests)
+            world.load(behind.port, 8 * CONNECTIONS, 0, 200_000, requests)
         calls = {server: host.script(world.scratch / f"call{server.port}", [server.request("called", {"x": [[i / 10 for i in range(10)]]})])
                  for server in (behind, alone)}
         block = lambda server: world.load(server.port, 1, 0, BLOCK, calls[server])["p99_us"]

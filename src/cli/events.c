@@ -75,12 +75,12 @@ int mf_cli_events(int argc, char **argv) {
   mf_error err;
   const cli_option options[] = {{"--json", NULL, &as_json}, CLI_SERVER_OPTIONS(server)};
   if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
-  if (argc > 3 || (argc == 3 && strcmp(argv[1], "retry") && strcmp(argv[1], "drop") && strcmp(argv[1], "show")))
+  const bool shows = argc == 3 && strcmp(argv[1], "show") == 0, retries = argc == 3 && strcmp(argv[1], "retry") == 0;
+  if (argc > 3 || (argc == 3 && !shows && !retries && strcmp(argv[1], "drop") != 0))
     return cli_usage("events", "events takes nothing, the NAME of a function, or show, retry or drop and an ID");
   if (!cli_find_server(&server, &err)) return cli_fail(&err);
   if (argc < 3) return list_events(&server, argc == 2 ? argv[1] : NULL, as_json);
-  if (strcmp(argv[1], "show") == 0) return show_event(&server, argv[2]);
-  const bool retries = strcmp(argv[1], "retry") == 0;
+  if (shows) return show_event(&server, argv[2]);
   if (cli_ask_about(&server, retries ? "POST" : "DELETE", retries ? "/_mayfly/event-retries/" : "/_mayfly/events/", argv[2], NULL, &err)) return CLI_OK;
   return cli_fail(&err);
 }

@@ -1,6 +1,5 @@
 // EventInvokeConfig: how a function's asynchronous events are handled, a row for each qualifier. The dispatcher asks for it with each
 // event, so what was used lately is kept parsed.
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -217,8 +216,8 @@ static json_t *make_config(const json_t *body, const json_t *before) {
   static const char *const numbers[] = {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"};
   json_t *out = json_object();
   const json_t *given = json_object_get(body, "DestinationConfig"), *old = json_object_get(before, "DestinationConfig");
-  const double now_ms = (double)(mf_wall_ns() / MF_NS_PER_MS);
-  json_object_set_new(out, "LastModified", json_real(now_ms / 1000));
+  const int64_t now_ms = mf_wall_ns() / MF_NS_PER_MS;
+  json_object_set_new(out, "LastModified", json_real((double)now_ms / 1000));
   json_object_set_new(out, "DestinationConfig", json_pack("{s:o,s:o}", "OnSuccess", side_of(given, old, "OnSuccess"), "OnFailure", side_of(given, old, "OnFailure")));
   for (size_t i = 0; i < MF_COUNT(numbers); i++) {
     json_t *number = json_object_get(body, numbers[i]);
