@@ -120,9 +120,11 @@ static void ensure_group(mf_logs *logs, mf_str region, mf_str name) {
   mf_slice value;
   mf_error err;
   bool found = true;
-  const int len = snprintf(text, sizeof text, "%.*s/%.*s", MF_STR_ARG(region), MF_STR_ARG(name));
-  if (len < 0 || (size_t)len >= sizeof text) return;
-  const mf_str row_key = {text, (size_t)len};
+  if (region.len + 1 + name.len > sizeof text) return;
+  memcpy(text, region.data, region.len);
+  text[region.len] = '/';
+  memcpy(text + region.len + 1, name.data, name.len);
+  const mf_str row_key = {text, region.len + 1 + name.len};
   uint64_t *slot = known_slot(logs, row_key, &hash);
   if (*slot == hash) return;
   *slot = hash;

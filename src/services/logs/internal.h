@@ -4,7 +4,7 @@
 
 #include "logs.h"
 
-enum { MF_KNOWN_GROUPS = 4096, MF_STREAM_NAME_BYTES = 64 };
+enum { MF_KNOWN_GROUPS = 16384, MF_STREAM_NAME_BYTES = 64 };
 struct mf_logs {
   mf_store *store;
   mf_rpc_endpoint endpoint;
