@@ -64,8 +64,9 @@ EVENT = b'{"x": [[1, 2, 3, 4]]}'
 CORS = {"AllowOrigins": ["https://example.com"], "AllowMethods": ["GET", "POST"], "MaxAge": 60}
 CONFIGURATION = {"Description": "a model", "Timeout": 7, "MemorySize": 512, "Environment": {"Variables": {"A_B": "c"}},
                  "Handler": "app.handler", "Runtime": "python3.11"}
-KEPT = ("Architectures, Environment, EphemeralStorage, FileSystemConfigs, Handler, ImageConfig, KMSKeyArn, Role, Runtime, SnapStart, "
-        "TracingConfig, VpcConfig")
+KEPT = ("Architectures, Environment, EphemeralStorage, FileSystemConfigs, Handler, ImageConfig, KMSKeyArn, LoggingConfig (all but LogGroup), "
+        "Role, Runtime, SnapStart, TracingConfig, VpcConfig")
+KEPT_OF_URLS = "InvokeMode (answers are sent whole in either mode)"
 
 PLAN = {
     # ---- functions ----
@@ -168,13 +169,13 @@ PLAN = {
     "CreateFunctionUrlConfig": Plan(
         FUNCTION, {**THIS, "AuthType": "AWS_IAM", "Cors": CORS}, {"AuthType": "AWS_IAM", "Cors": CORS, "FunctionArn": "{arn}"},
         [("GetFunctionUrlConfig", THIS, {"AuthType": "AWS_IAM", "Cors": CORS})],
-        {NOT_FOUND: ABSENT, INVALID: MISMATCH, CONFLICT: ([("CreateFunctionUrlConfig", {**THIS, "AuthType": "NONE"})], {})}),
+        {NOT_FOUND: ABSENT, INVALID: MISMATCH, CONFLICT: ([("CreateFunctionUrlConfig", {**THIS, "AuthType": "NONE"})], {})}, kept=KEPT_OF_URLS),
     "GetFunctionUrlConfig": Plan(
         URL, THIS, {"AuthType": "NONE", "FunctionArn": "{arn}"}, errors={NOT_FOUND: ABSENT, INVALID: MISMATCH}),
     "UpdateFunctionUrlConfig": Plan(
         URL, {**THIS, "AuthType": "AWS_IAM", "Cors": CORS}, {"AuthType": "AWS_IAM", "Cors": CORS},
         [("GetFunctionUrlConfig", THIS, {"AuthType": "AWS_IAM", "Cors": CORS})],
-        {NOT_FOUND: ABSENT, INVALID: MISMATCH, CONFLICT: NO_REQUEST}),
+        {NOT_FOUND: ABSENT, INVALID: MISMATCH, CONFLICT: NO_REQUEST}, kept=KEPT_OF_URLS),
     "DeleteFunctionUrlConfig": Plan(
         URL, THIS, reads=[("GetFunctionUrlConfig", THIS, NOT_FOUND)], errors={NOT_FOUND: ABSENT, CONFLICT: NO_REQUEST}),
     "ListFunctionUrlConfigs": Plan(
@@ -195,7 +196,8 @@ PLAN = {
     "PutFunctionEventInvokeConfig": Plan(
         FUNCTION, {**THIS, "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}, {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60},
         [("GetFunctionEventInvokeConfig", THIS, {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60})],
-        {NOT_FOUND: ABSENT, INVALID: {"DestinationConfig": {"OnSuccess": {"Destination": "{arn}"}}}, CONFLICT: NO_REQUEST}),
+        {NOT_FOUND: ABSENT, INVALID: {"DestinationConfig": {"OnSuccess": {"Destination": "{arn}"}}}, CONFLICT: NO_REQUEST},
+        notes="destinations are functions; queues, topics and buses are refused by name"),
     "GetFunctionEventInvokeConfig": Plan(
         EVENTS, THIS, {"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 120}, errors={NOT_FOUND: ABSENT, INVALID: MISMATCH}),
     "UpdateFunctionEventInvokeConfig": Plan(

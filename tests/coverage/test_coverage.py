@@ -1,4 +1,6 @@
 """Every operation of botocore's Lambda model does what its row in plan.py says, or is refused by name; docs/coverage.md says which."""
+import re
+
 import botocore.session
 import pytest
 
@@ -36,6 +38,12 @@ def test_rows_name_errors_that_the_model_lists():
         assert set(plan.errors) - {*check.listed_errors(MODEL, name)} == set(), name
         assert [error for error in check.listed_errors(MODEL, name) if check.why_not(name, error) == "NO ROW"] == [], name
         assert bool(plan.items) == ("MaxItems" in MODEL.operation_model(name).input_shape.members if MODEL.operation_model(name).input_shape else False)
+
+
+def test_members_that_are_kept_are_members(client):
+    for name, plan in check.PLAN.items():
+        kept = {re.sub(r" \(.*\)", "", member) for member in plan.kept.split(", ") if member}
+        assert kept <= {*client.meta.service_model.operation_model(name).input_shape.members} if kept else True, name
 
 
 def test_the_document_is_up_to_date(client):
