@@ -8,12 +8,13 @@
 
 #include <stdlib.h>
 
-#define FOREGROUND_NS (2 * MF_NS_PER_MS)
+#define FOREGROUND_NS (MF_NS_PER_MS / 2)
+#define ARRIVING_NS (2 * MF_NS_PER_MS)
 #define LONGEST_REST_NS (20 * MF_NS_PER_MS)
 #define ARRIVAL_REST_NS (MF_NS_PER_MS / 2)
 #define FLUSH_NS (20 * MF_NS_PER_MS)
 #define FIRST_RETRY_NS (60 * MF_NS_PER_S)
-enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 10 };
+enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 50 };
 
 // ---- when ----
 static bool somebody_waits(const mf_events *events, int64_t now) {
@@ -21,7 +22,7 @@ static bool somebody_waits(const mf_events *events, int64_t now) {
 }
 
 static bool events_arrive(const mf_events *events, int64_t now) {
-  return events->n_arriving > 0 || now - events->arrived_ns < FOREGROUND_NS;
+  return events->n_arriving > 0 || now - events->arrived_ns < ARRIVING_NS;
 }
 
 void mf_events_foreground(mf_events *events, bool begins) {
