@@ -217,6 +217,8 @@ def test_all_events_of_a_large_log_come_in_bounded_pages(logs, large):
     events = all_events(logs, "/aws/lambda/large")
     assert plain(events) == expected(large)
     assert len({event["eventId"] for event in events}) == len(events)
+    page = logs.filter_log_events(logGroupName="/aws/lambda/large", filterPattern='"nowhere to be found"')
+    assert page["events"] == [] and "nextToken" in page  # other callers wait while one request reads
     page = logs.filter_log_events(logGroupName="/aws/lambda/large")
     assert len(page["events"]) <= 10000 and sum(len(e["message"].encode()) + 26 for e in page["events"]) <= 1 << 20
 

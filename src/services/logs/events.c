@@ -8,7 +8,7 @@
 #include "internal.h"
 #include "reader.h"
 
-enum { MAX_EVENTS = 10000, PAGE_BYTES = 1 << 20, EVENT_BYTES = 26, SCAN_BYTES = 8 << 20 };
+enum { MAX_EVENTS = 10000, PAGE_BYTES = 1 << 20, EVENT_BYTES = 26, SCAN_BYTES = 2 << 20 };
 
 typedef struct page {
   mf_buf out;              // the answer as far as it is written
@@ -178,7 +178,7 @@ static bool search_stream(search *s, const mf_log_stream *stream) {
     if (matches && is_full(&s->page, s->limit, line.text.len)) return false;
     if (matches) add_event(&s->page, &line, stream->name);
     s->next = line.next;
-    if (s->read_bytes + reader.read_bytes > SCAN_BYTES && reader.used == reader.len) return false;
+    if (s->read_bytes + reader.read_bytes > SCAN_BYTES) return false;
   }
   s->read_bytes += reader.read_bytes;
   return s->read_bytes <= SCAN_BYTES;
