@@ -2,7 +2,8 @@
 //
 // Events make way for those who wait. They begin at the end of a round of the loop, a few in each; two for each of the host's slots are
 // under way at most. While somebody waits for an answer, or did a moment ago, one slot is left to him, and after each event there is a
-// rest that grows with its run. While events arrive, one for each slot is under way, with a short rest: whoever sends events waits for
+// rest that grows with its run: of a closed loop of calls less than one in a hundred meets an event. Where the oldest have waited for long
+// they make way no longer. While events arrive, one for each slot is under way, with a short rest: whoever sends events waits for
 // the disk, and for front. A function without any under way may begin one even when the places are taken, lest a slow one keeps them all.
 #include "internal.h"
 
@@ -10,15 +11,17 @@
 
 #define FOREGROUND_NS (MF_NS_PER_MS / 2)
 #define ARRIVING_NS (2 * MF_NS_PER_MS)
-#define LONGEST_REST_NS (20 * MF_NS_PER_MS)
+#define SHORTEST_REST_NS (25 * MF_NS_PER_MS)
+#define LONGEST_REST_NS (500 * MF_NS_PER_MS)
+#define PRESSING_NS (90 * 60 * MF_NS_PER_S)  // a quarter of the age that an event may reach
 #define ARRIVAL_REST_NS (MF_NS_PER_MS / 2)
-#define FLUSH_NS (20 * MF_NS_PER_MS)
+#define FLUSH_NS (100 * MF_NS_PER_MS)
 #define FIRST_RETRY_NS (60 * MF_NS_PER_S)
 enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 50 };
 
 // ---- when ----
 static bool somebody_waits(const mf_events *events, int64_t now) {
-  return events->n_foreground > 0 || now - events->foreground_ns < FOREGROUND_NS;
+  return !events->pressing && (events->n_foreground > 0 || now - events->foreground_ns < FOREGROUND_NS);
 }
 
 static bool events_arrive(const mf_events *events, int64_t now) {
@@ -85,6 +88,7 @@ static bool begin(mf_events *events, mf_kept_event *event) {
   mf_event_policy policy;
   show(event);
   look_at_policy(events, event, &policy);
+  events->pressing = mf_wall_ns() - event->facts.accepted_ms * MF_NS_PER_MS > PRESSING_NS;
   if (!policy.known || event->removed || (event->table == MF_TABLE_events && event->sequence <= event->queue->dropped_through)) {
     events->stats.dropped++;
     mf_end_event(events, event);
@@ -197,7 +201,8 @@ static void refused(mf_events *events, mf_kept_event *event, const mf_event_poli
 
 static void rest(mf_events *events, const mf_kept_event *event) {
   const int64_t now = mf_now_ns();
-  if (somebody_waits(events, now)) events->rest_until_ns = now + MF_MIN(REST_PER_RUN * (now - event->begun_ns), LONGEST_REST_NS);
+  const int64_t long_rest = MF_MIN(MF_MAX(REST_PER_RUN * (now - event->begun_ns), SHORTEST_REST_NS), LONGEST_REST_NS);
+  if (somebody_waits(events, now)) events->rest_until_ns = now + long_rest;
   else if (events_arrive(events, now)) events->rest_until_ns = now + ARRIVAL_REST_NS;
 }
 

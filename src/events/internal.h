@@ -90,6 +90,7 @@ struct mf_events {
   uint32_t n_foreground;
   uint32_t n_arriving;                 // commits of events that clients wait for
   int64_t foreground_ns, arrived_ns, rest_until_ns;
+  bool pressing;                  // the event that began last had waited for so long that events make way no longer
   size_t accepting_bytes;              // of large payloads on their way to disk
   struct mf_offer_wait *offers_first, *offers_last;
   uint64_t last_due;                   // of the last retry that was loaded
