@@ -2,7 +2,7 @@
 
 A scenario is a function that makes the calls of one recorded test, in the order in which LocalStack's test made them, and names the recorded
 step that each answer belongs to (scenarios_*.py). What agrees is counted by replaying; what may differ stands, with its reason, in
-differs.toml. An operation that answers 501 makes a scenario's further steps "not yet"."""
+differs.toml. An operation that answers 501 makes a scenario's further steps "not yet": counted apart, and a failed test."""
 import functools
 import itertools
 import pathlib
