@@ -252,6 +252,23 @@ def test_provisioned_instances_come_back_after_a_restart():
     assert server.stop() == 0
 
 
+def test_a_version_that_can_no_longer_be_built_has_failed():
+    server = world.Server()
+    client = server.client()
+    create(client, "lost", Publish=True)
+    provision(client, "lost", "1", 1)
+    server.stop()
+    for blob in (server.data / "blobs").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    server.start()
+    client = server.client()
+    got = wait_for(lambda: (lambda c: c["Status"] == "FAILED" and c)(get(client, "lost", "1")), what="the configuration to fail")
+    assert (got["StatusReason"], got["AvailableProvisionedConcurrentExecutions"]) == ("FUNCTION_ERROR_INIT_FAILURE", 0)
+    client.delete_provisioned_concurrency_config(FunctionName="lost", Qualifier="1")
+    assert server.stop() == 0
+
+
 def test_lists_have_pages(client):
     create(client, "several", Publish=True)
     names = sorted(f"a{i}" for i in range(3))

@@ -329,6 +329,13 @@ static bool check_wanted(mf_operation_call *call, int64_t wanted) {
 }
 
 // ---- what is answered ----
+// A version whose image was lost and could not be built again has no instances, and gets none.
+static bool version_failed(mf_lambda *lambda, mf_str key) {
+  mf_error err;
+  mf_lambda_entry *version = NULL;
+  return mf_lambda_entry_find(&lambda->functions, key, &version, &err) && version && version->state == MF_STATE_FAILED;
+}
+
 static void count_ready(mf_operation_call *call, const json_t *plan, json_int_t *ready, bool *failed) {
   const char *number;
   json_t *wanted;
@@ -340,7 +347,7 @@ static void count_ready(mf_operation_call *call, const json_t *plan, json_int_t 
     mf_str key = mf_setting_key(call, mf_str_from(number));
     if (key.len > 0) call->lambda->env.provisioned(call->lambda->env.context, key, &there, &this_failed);
     *ready += MF_MIN((json_int_t)there, json_integer_value(wanted));
-    *failed |= this_failed;
+    *failed |= this_failed || (key.len > 0 && version_failed(call->lambda, key));
   }
 }
 
