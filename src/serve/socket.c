@@ -22,7 +22,7 @@ static bool is_loopback(const struct sockaddr *address) {
 static bool is_any(const struct sockaddr *address) {
   if (address->sa_family == AF_INET)
     return ((const struct sockaddr_in *)(const void *)address)->sin_addr.s_addr == htonl(INADDR_ANY);
-  return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
+  return memcmp(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, &in6addr_any, sizeof in6addr_any) == 0;
 }
 
 static bool fail_bind(const mf_serve_options *options, mf_error *err) {

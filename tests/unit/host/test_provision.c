@@ -205,7 +205,7 @@ static void admitted(test_world *world) {
   provision(world, &spec, 1);
   static test_call calls[3];
   start_call(world, &calls[0], &other, "sleep:40");
-  start_call(world, &calls[1], &spec, "echo:x");   // its own
+  start_call(world, &calls[1], &spec, "sleep:40");  // its own; not so short that it is over before the next one comes
   start_call(world, &calls[2], &spec, "echo:x");   // of the account's one
   await_calls(calls, 3);
   OUTCOME(&calls[0], MF_OUTCOME_ANSWER);
