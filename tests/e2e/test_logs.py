@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import time
 import urllib.request
@@ -173,7 +172,7 @@ def test_aws_logs_tail_follows(server, client, logs):
         made = [invoke(client, "tailed", ONE)[0]["ResponseMetadata"]["RequestId"] for _ in range(2)]
         world.wait_for(lambda: out.read_bytes().count(b"REPORT RequestId") >= 3, 60, "what was logged meanwhile")
     finally:
-        tail.send_signal(signal.SIGINT)
+        tail.terminate()
         tail.wait(20)
     text = out.read_text()
     assert text.count("REPORT RequestId") == 3 and all(text.count(f"START RequestId: {each}") == 1 for each in made), text
