@@ -19,7 +19,7 @@ enum { MAX_FILES = 4096, MAX_DEPTH = 3 };
 #define STATIC_ROOM ((size_t)256 << 20)
 
 bool model_map_file(const char *path, mf_slice *bytes, mf_error *err) {
-  OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+  OWN_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat st;
   if (fd < 0 || fstat(fd, &st) != 0) return mf_fail_errno(err, "cannot open '%s'", path);
   if (!S_ISREG(st.st_mode)) return mf_fail(err, MF_Usage, "'%s' is not a file", path);

@@ -174,8 +174,15 @@ static void respond(mf_http_request *http, int status, json_t *body) {
   json_decref(body);
 }
 
+// Keys last; whoever has temporary credentials must not make them last as well, nor look at what is not his.
+static bool is_lasting(mf_http_request *http, const mf_principal *principal) {
+  if (principal->session_token.len == 0) return true;
+  mf_respond_error(http, 403, "AccessDeniedException", "access keys cannot be looked at, made or removed with temporary credentials", true);
+  return false;
+}
+
 static void list_keys(mf_http_request *http, const mf_principal *principal, void *context) {
-  (void)principal;
+  if (!is_lasting(http, principal)) return;
   mf_serve_keys *keys = context;
   json_t *rows = json_array();
   for (const access_key *key = keys->first; key; key = key->next)
@@ -229,9 +236,9 @@ static void change_stored(void *context, const mf_error *err) {
 }
 
 static void new_key(mf_http_request *http, const mf_principal *principal, void *context) {
-  (void)principal;
   mf_serve_keys *keys = context;
   mf_error err;
+  if (!is_lasting(http, principal)) return;
   if (keys->count >= MAX_KEYS) {
     mf_respond_error(http, 409, "LimitExceededException", "there are 10000 keys: remove some", true);
     return;
@@ -243,9 +250,9 @@ static void new_key(mf_http_request *http, const mf_principal *principal, void *
 }
 
 static void remove_key(mf_http_request *http, const mf_principal *principal, void *context) {
-  (void)principal;
   mf_serve_keys *keys = context;
   mf_error err;
+  if (!is_lasting(http, principal)) return;
   mf_str target = mf_request_target(http), prefix = MF_STR("/_mayfly/keys/");
   mf_str id = {target.data + prefix.len, target.len - prefix.len};
   access_key *key = find(keys, id);

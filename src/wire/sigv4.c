@@ -38,6 +38,15 @@ static bool last_part(mf_str *text, mf_str *part) {
   return true;
 }
 
+// As regions are called, whichever there are.
+static bool is_region(mf_str text) {
+  for (size_t i = 0; i < text.len; i++) {
+    const char c = text.data[i];
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
+  }
+  return text.len > 0 && text.len < 32;
+}
+
 static bool split_credential(mf_str credential, mf_signature *out, mf_auth_error *err) {
   mf_str terminator;
   if (!last_part(&credential, &terminator) || !last_part(&credential, &out->service) || !last_part(&credential, &out->region) ||
@@ -46,6 +55,7 @@ static bool split_credential(mf_str credential, mf_signature *out, mf_auth_error
   if (!mf_str_is(terminator, "aws4_request"))
     return mf_auth_fail(err, invalid, "Credential should be scoped with a valid terminator: 'aws4_request', not '%.*s'.",
                         (int)MF_MIN(terminator.len, 64), terminator.data);
+  if (!is_region(out->region)) return mf_auth_fail(err, invalid, "Credential should be scoped to a valid region.");
   out->access_key = credential;
   return true;
 }

@@ -110,7 +110,7 @@ PLAN = {
             "UnsupportedMediaTypeException": "AWS takes any Content-Type",
             CONFLICT: ([("CreateFunction", {**CREATE[1], "FunctionName": "{other}", "Code": {"ZipFile": BUSY}})], {"FunctionName": "{other}"}),
             **NO_ELASTIC, "InvalidZipFileException": "a package is unpacked when it is deployed", "InvalidRuntimeException": NO_REQUEST,
-            "ResourceNotReadyException": NO_REQUEST}, notes="ClientContext is passed on; payloads as in docs/payloads.md"),
+            "ResourceNotReadyException": NO_REQUEST}, notes="ClientContext is checked, a model has no use for it; payloads as in docs/payloads.md"),
     "InvokeAsync": Plan(
         FUNCTION, {**THIS, "InvokeArgs": EVENT}, {"Status": 202},
         errors={NOT_FOUND: ABSENT, "InvalidRequestContentException": UNREAD, "InvalidRuntimeException": NO_REQUEST,

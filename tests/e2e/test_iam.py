@@ -5,7 +5,12 @@ import json
 import os
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import botocore.exceptions
 import pytest
 
@@ -252,11 +257,22 @@ def test_session_tokens_are_checked(sts, server):
     assert refused(session_client(server, root_with_token).list_functions)[0] == 403
 
 
+def own_call(server, session, method, path):
+    signed = botocore.awsrequest.AWSRequest(method, server.endpoint + path)
+    credentials = botocore.credentials.Credentials(session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"])
+    botocore.auth.SigV4Auth(credentials, "lambda", "us-east-1").add_auth(signed)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(server.endpoint + path, headers=dict(signed.headers), method=method), timeout=10)
+    return caught.value.code, caught.value.headers["x-amzn-ErrorType"]
+
+
 def test_sessions_end_with_the_key_that_made_them(server):
     made = json.loads(server.run("keys", "new", "--json").stdout)
     sts = server.client(service="sts", aws_access_key_id=made["AccessKeyId"], aws_secret_access_key=made["SecretAccessKey"])
     session = sts.get_session_token()["Credentials"]
     assert session_client(server, session).list_functions()["Functions"] == []
+    for method, path in (("GET", "/_mayfly/keys"), ("POST", "/_mayfly/keys"), ("DELETE", "/_mayfly/keys/" + made["AccessKeyId"])):
+        assert own_call(server, session, method, path) == (403, "AccessDeniedException")  # what is temporary makes nothing that lasts
     server.run("keys", "rm", made["AccessKeyId"])
     assert refused(session_client(server, session).list_functions)[:2] == (403, "UnrecognizedClientException")
 

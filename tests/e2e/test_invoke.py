@@ -84,6 +84,17 @@ def test_timeout(client):
     assert "\tDuration: 1000.00 ms\t" in report and report.endswith("\tStatus: timeout")
 
 
+def test_a_client_context_is_checked(client, scale):
+    def call(text):
+        return client.invoke(FunctionName=scale, Payload=b'{"x": [[1, 1, 1, 1]]}', ClientContext=text)
+    assert call(base64.b64encode(b'{"custom": {"a": 1}}').decode())["StatusCode"] == 200
+    for text, code in (("%%%", "InvalidRequestContentException"), (base64.b64encode(b"[1]").decode(), "InvalidRequestContentException"),
+                       (base64.b64encode(b'{"a": ').decode(), "InvalidRequestContentException"), ("A" * 3584, "ValidationException")):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            call(text)
+        assert (caught.value.response["ResponseMetadata"]["HTTPStatusCode"], caught.value.response["Error"]["Code"]) == (400, code)
+
+
 def test_dry_run_and_wrong_types(client, scale):
     answer = client.invoke(FunctionName=scale, InvocationType="DryRun")
     assert answer["StatusCode"] == 204 and answer["Payload"].read() == b"" and "ExecutedVersion" not in answer

@@ -80,6 +80,12 @@ def test_data_of_a_newer_mayfly_is_refused(own):
     assert done.returncode == 1 and "newer Mayfly" in done.stderr
 
 
+@pytest.mark.parametrize("query", ["&".join(f"p{i}={i}" for i in range(1000)), "&" * 8000, "a&" * 4000, "a=" + "b" * 12000])
+def test_a_query_may_have_any_number_of_parameters(server, query):
+    with urllib.request.urlopen(f"{server.endpoint}/healthz?{query}", timeout=10) as answer:
+        assert answer.status == 200
+
+
 def test_health_is_asked_by_get_and_by_head(server):
     host = server.endpoint.split("//")[1]
     for method in ("GET", "HEAD"):
@@ -424,6 +430,10 @@ def test_signatures_that_are_bad_expired_or_absent(server):
     assert status_of(signed(server, access_key="AKIAAAAAAAAAAAAAAAAA"))[0] == 403
     assert status_of(signed(server, moment=datetime.datetime.utcnow() - datetime.timedelta(minutes=16)))[0] == 403
     assert status_of(signed(server, moment=datetime.datetime.utcnow() + datetime.timedelta(minutes=16)))[0] == 403
+    for region in ("..", "US-EAST-1", "a b", "x" * 40):
+        with pytest.raises(botocore.exceptions.ClientError) as caught:
+            server.client(region, endpoint_url=server.endpoint).list_functions()
+        assert "Credential should be scoped to a valid region." in str(caught.value)
     for path in ("/2015-03-31/functions/", "/_mayfly/functions", "/_mayfly/keys", "/_mayfly/logs/f"):
         assert status_of(urllib.request.Request(server.endpoint + path))[0] == 403, path
     assert status_of(urllib.request.Request(server.endpoint + "/healthz"))[0] == 200

@@ -1,5 +1,6 @@
 """mayfly simulate: a small trace whose figures were worked out by hand, a larger one against a replay in Python, and files that are wrong."""
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -153,6 +154,8 @@ def test_wrong_files_and_options_are_told(small, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "has no invocations_per_function_md" in simulate("--trace", empty, code=1)
+    os.mkfifo(tmp_path / "pipe")
+    assert "is not a file" in simulate("--trace", tmp_path / "pipe", code=1)
     assert "cannot open" in simulate("--trace", tmp_path / "nothing", code=1)
     for arguments in (["--functions", "0"], ["--days", "400"], ["--seed", "x"], ["--trace", str(small), "--seed", "1"], ["more"]):
         assert simulate(*arguments, code=2)

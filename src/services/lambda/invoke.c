@@ -264,13 +264,35 @@ static int choice(mf_http_request *http, const char *header, const char *member,
   return -1;
 }
 
+enum { CLIENT_CONTEXT_BYTES = 3583 };
+
+// Base64 of a JSON object. A model has nothing to do with it; a client that sends something else learns it as from AWS.
+static bool check_client_context(mf_http_request *http) {
+  uint8_t decoded[CLIENT_CONTEXT_BYTES];
+  size_t len = 0;
+  const mf_str given = mf_request_header(http, "x-amz-client-context");
+  if (given.len == 0) return true;
+  if (given.len > CLIENT_CONTEXT_BYTES) {
+    mf_refuse(http, 400, "ValidationException", "1 validation error detected: Value '%.*s' at 'clientContext' failed to satisfy constraint: Member must have "
+              "length less than or equal to %d", MF_STR_ARG(given), CLIENT_CONTEXT_BYTES);
+    return false;
+  }
+  mf_json_begin();
+  json_t *context = mf_base64_decode(given, decoded, &len) ? json_loadb((const char *)decoded, len, 0, NULL) : NULL;
+  const bool good = json_is_object(context);
+  json_decref(context);
+  if (mf_json_lost()) mf_refuse_no_memory(http);
+  else if (!good) mf_refuse(http, 400, "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.");
+  return good && !mf_json_lost();
+}
+
 static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str qualifier) {
   static const char *const types[] = {"RequestResponse", "DryRun", "Event"}, *const log_types[] = {"None", "Tail"};
   mf_error err;
   mf_resolved what;
   int type = choice(http, "x-amz-invocation-type", "invocationType", types, 3, "Event, RequestResponse, DryRun");
   int log_type = type < 0 ? -1 : choice(http, "x-amz-log-type", "logType", log_types, 2, "None, Tail");
-  if (type < 0 || log_type < 0) return;
+  if (type < 0 || log_type < 0 || !check_client_context(http)) return;
   if (!mf_resolve(lambda, key, qualifier, &what, &err))
     mf_refuse_error(http, &err);
   else if (!what.version)
