@@ -16,6 +16,7 @@ enum {
   MF_RETRIES_LOADED = 64,              // retries that are due and in memory
   MF_QUEUE_RETRIES_LOADED = 8,         // of one queue
   MF_TARGETS = 3,
+  MF_BRIEF_FUNCTIONS = 1024,           // whose last run was brief, remembered by a hash of the name
 };
 
 typedef struct mf_queue mf_queue;
@@ -45,6 +46,7 @@ typedef struct mf_kept_event {         // an event in memory: in a window, under
   struct { mf_queue *queue; uint64_t sequence; } targets[MF_TARGETS];
   uint32_t n_targets;
   int64_t begun_ns;
+  bool brief;                          // of a function whose run before was
   uint64_t due;                        // its key begins with it, when it is a retry
   size_t key_len, row_len;
   char *row;
@@ -84,6 +86,7 @@ struct mf_events {
   mf_timer pump, flush, retry;
   mf_kept_list running;
   uint32_t n_running;
+  uint32_t brief[MF_BRIEF_FUNCTIONS];  // hashes; 0: none
   mf_kept_list ended;                  // their rows are to be removed
   uint32_t n_ended;
   size_t ended_bytes;

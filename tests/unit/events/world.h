@@ -18,7 +18,9 @@ typedef struct stage {
   mf_event_policy policy;                 // of every function that is known
   const char *unknown;                    // a function that there is not, NULL: all are there
   mf_event_verdict verdict;               // of every run
-  bool holds;                             // runs do not end by themselves
+  bool holds;                             // runs do not end by themselves,
+  const char *holds_only;                 // those of this function; NULL: of all
+  uint32_t slots;                         // 0: one
   mf_event *held[64];
   int n_held, accepted, refused, n_runs;
   char last_record[4096];                 // the last payload of function "r/target"
@@ -44,7 +46,7 @@ static inline void stage_run(void *context, mf_event *event) {
     snprintf(s->last_record, sizeof s->last_record, "%.*s", (int)event->payload.len, (const char *)event->payload.data);
     event->verdict = MF_EVENT_DONE;
     mf_events_ran(s->events, event);
-  } else if (s->holds) {
+  } else if (s->holds && (!s->holds_only || mf_str_is(event->function, s->holds_only))) {
     s->held[s->n_held++] = event;
   } else {
     end_run(s, event);
@@ -66,7 +68,7 @@ static inline void stage_arn(void *context, mf_str function, mf_str qualifier, m
 
 // false: *err says why; everything that was made is gone.
 static inline bool stage_try_open(stage *s, double scale, mf_error *err) {
-  const mf_events_options options = {.slots = 1, .retry_scale = scale};
+  const mf_events_options options = {.slots = s->slots, .retry_scale = scale};
   const mf_event_runner runner = {stage_policy, stage_run, stage_arn, s};
   s->base.loop = mf_loop_create(err);
   if (s->base.loop) s->base.store = mf_store_open(s->base.directory, s->base.loop, err);
@@ -90,15 +92,17 @@ static inline void stage_open(stage *s, double scale) {
   if (!stage_try_open(s, scale, &s->base.err)) fail_msg("%s", s->base.err.message);
 }
 
-static inline stage *stage_begin(double scale) {
+static inline stage *stage_begin_with(double scale, uint32_t slots) {
   stage *s = calloc(1, sizeof *s);
   assert_non_null(s);
   world_begin(&s->base);
   s->policy = (mf_event_policy){.known = true, .max_retries = 2, .max_age_ns = 21600 * MF_NS_PER_S, .concurrency = UINT32_MAX};
   s->verdict = MF_EVENT_DONE;
+  s->slots = slots;
   stage_open(s, scale);
   return s;
 }
+static inline stage *stage_begin(double scale) { return stage_begin_with(scale, 1); }
 
 static inline void stage_end(stage *s) {
   char command[128];
