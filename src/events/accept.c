@@ -62,8 +62,8 @@ static bool read_payload(int fd, char *to, size_t len, mf_error *err) {
 static mf_kept_event *make_event(mf_events *events, mf_queue *queue, const mf_event_offer *offer, mf_error *err) {
   char key[MF_EVENT_KEY];
   const size_t key_len = mf_event_key(false, 0, mf_queue_function(queue), queue->next_sequence, key);
-  mf_event_facts facts = {.accepted_ms = mf_wall_ns() / MF_NS_PER_MS, .request_id = offer->request_id, .qualifier = offer->qualifier,
-                          .payload = offer->payload};
+  mf_event_facts facts = {.accepted_ms = mf_wall_ns() / MF_NS_PER_MS, .uid = offer->uid, .request_id = offer->request_id,
+                          .qualifier = offer->qualifier, .payload = offer->payload};
   if (offer->payload_fd >= 0) facts.payload.data = NULL;
   const size_t row_len = mf_row_bytes(&facts);
   mf_kept_event *event = mf_kept_event_create(events, MF_TABLE_events, (mf_str){key, key_len}, row_len);

@@ -119,13 +119,17 @@ static void run(mf_events *events, mf_kept_event *event) {
   events->runner.run(events->runner.context, &event->event);
 }
 
+bool mf_is_gone(const mf_event_facts *facts, const mf_event_policy *policy) {
+  return !policy->known || (facts->uid != 0 && policy->uid != 0 && facts->uid != policy->uid);
+}
+
 // true: it runs.
 static bool begin(mf_events *events, mf_kept_event *event) {
   mf_event_policy policy;
   show(event);
   look_at_policy(events, event, &policy);
   events->pressing = mf_wall_ns() - event->facts.accepted_ms * MF_NS_PER_MS > PRESSING_NS;
-  if (!policy.known || event->removed || (event->table == MF_TABLE_events && event->sequence <= event->queue->dropped_through)) {
+  if (mf_is_gone(&event->facts, &policy) || event->removed || (event->table == MF_TABLE_events && event->sequence <= event->queue->dropped_through)) {
     events->stats.dropped++;
     mf_end_event(events, event);
   } else if (policy.concurrency == 0) {
@@ -255,7 +259,7 @@ void mf_events_ran(mf_events *events, mf_event *ran) {
   if (ran->verdict == MF_EVENT_DONE || ran->verdict == MF_EVENT_FUNCTION_ERROR) mf_queue_go_on(queue);
   if (events->stopped && ran->verdict >= MF_EVENT_THROTTLED) {
     mf_kept_event_free(event);  // its row stays for the next start
-  } else if (!policy.known || ran->verdict == MF_EVENT_GONE || event->removed) {
+  } else if (mf_is_gone(&event->facts, &policy) || ran->verdict == MF_EVENT_GONE || event->removed) {
     events->stats.dropped++;
     mf_end_event(events, event);
   } else if (ran->verdict == MF_EVENT_DONE) {

@@ -47,6 +47,7 @@ typedef struct mf_event {
 
 typedef struct mf_event_policy {
   bool known;                   // false: there is no such function
+  uint64_t uid;                 // which of those that had its name over time; 0: not known
   uint32_t max_retries;         // 2
   int64_t max_age_ns;           // 6 hours
   uint32_t concurrency;         // events of the function that may run at a time; 0: none ever (reserved concurrency 0)
@@ -78,6 +79,7 @@ void mf_events_flush(mf_events *events);                 // what ended is remove
 
 typedef struct mf_event_offer {
   mf_str function, qualifier, request_id;
+  uint64_t uid;                 // the function's; 0: not known, then it runs on whichever has the name
   mf_slice payload;             // in memory, or
   int payload_fd;               // -1; else a file that holds payload.len bytes from offset 0
 } mf_event_offer;
@@ -88,7 +90,8 @@ void mf_events_ran(mf_events *events, mf_event *event);
 
 // Somebody waits for an answer: events make way while such calls are under way and shortly after.
 void mf_events_foreground(mf_events *events, bool begins);
-// A function is deleted: its events are, in the background; what is accepted from now on is another function's.
+// A function is deleted: its events are, in the background; what is accepted from now on is another function's. (Those that are known by
+// their uid are dropped in any case: a new function of the name has another.)
 void mf_events_forget(mf_events *events, mf_str function);
 // A function changed (it can run again, or has another limit): its queue is looked at now.
 void mf_events_wake(mf_events *events, mf_str function);

@@ -72,6 +72,7 @@ static bool deliver(mf_events *events, mf_kept_event *event, mf_str target, mf_s
   facts.accepted_ms = mf_wall_ns() / MF_NS_PER_MS;
   facts.request_id = (mf_str){id, MF_UUID_TEXT};
   facts.qualifier = qualifier;
+  facts.uid = policy.uid;
   facts.payload = (mf_slice){payload.data, payload.len};
   mf_lineage_add(&facts, mf_queue_function(event->queue));
   const uint32_t at = event->n_targets;

@@ -27,6 +27,7 @@ typedef struct mf_event_facts {
   uint8_t n_lineage;
   struct { uint32_t function; uint8_t runs; } lineage[MF_LINEAGE];  // of the chain of events that led here
   int64_t accepted_ms;
+  uint64_t uid;                        // of the function that it was accepted for; 0: of whichever has the name
   mf_str request_id, qualifier;
   mf_slice payload;
 } mf_event_facts;
@@ -151,6 +152,7 @@ void mf_offers_free(mf_events *events);
 // ---- dispatch.c ----
 void mf_pump_soon(mf_events *events);
 void mf_pump(mf_timer *timer);
+bool mf_is_gone(const mf_event_facts *facts, const mf_event_policy *policy);  // the function is: deleted, and there may be a new one of its name
 void mf_end_event(mf_events *events, mf_kept_event *event);      // its row goes, soon
 void mf_flush_timer(mf_timer *timer);
 

@@ -206,16 +206,20 @@ static void tried_again(void *context, const mf_error *err) {
 static bool make_again(again *a, const place *p, mf_slice value, mf_arena *arena, mf_delivery *delivery, mf_write writes[2], mf_error *err) {
   mf_str reason;
   mf_event_facts facts;
+  mf_event_policy policy = {0};
   mf_slice row = value;
   mf_events *events = a->events;
   writes[0] = (mf_write){p->table, {p->key, p->key_len}, {0}};
   if (p->table == MF_TABLE_events) return mf_fail(err, MF_Conflict, "the event waits for its turn already");
+  if (p->table == MF_TABLE_failed_events && !mf_failed_read(value, &reason, &row)) return mf_fail(err, MF_Internal, "the failed event is damaged");
+  if (!mf_row_read(row, &facts)) return mf_fail(err, MF_Internal, "the event is damaged");
+  events->runner.policy(events->runner.context, p->function, facts.qualifier, &policy);
+  if (mf_is_gone(&facts, &policy)) return mf_fail(err, MF_NotFound, "the function that the event was for has been deleted");
   if (p->table == MF_TABLE_retries) {
     const size_t len = mf_event_key(true, mf_retry_due(events, 0), p->function, p->sequence, delivery->key);
     writes[1] = (mf_write){MF_TABLE_retries, {delivery->key, len}, value};
     return true;
   }
-  if (!mf_failed_read(value, &reason, &row) || !mf_row_read(row, &facts)) return mf_fail(err, MF_Internal, "the failed event is damaged");
   facts.attempts = facts.refusals = facts.n_lineage = 0;
   facts.accepted_ms = mf_wall_ns() / MF_NS_PER_MS;
   char *bytes = mf_arena_alloc(arena, mf_row_bytes(&facts));

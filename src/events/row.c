@@ -1,10 +1,11 @@
 // Rows and keys as bytes.
 //
-//   row: version (1), attempts, refusals, number of lineage entries, length of the qualifier, 3 unused; accepted_ms (8, LE); request id
-//        (36); qualifier; lineage (5 each: hash LE, runs); payload.
+//   row: version (2), attempts, refusals, number of lineage entries, length of the qualifier, 3 unused; accepted_ms (8, LE); request id
+//        (36); the function's uid (8, LE); qualifier; lineage (5 each: hash LE, runs); payload.
+//   Version 1 had no uid.
 #include "internal.h"
 
-enum { ROW_VERSION = 1, HEADER = 16 + MF_UUID_TEXT, LINEAGE_BYTES = 5 };
+enum { ROW_VERSION = 2, UID_AT = 16 + MF_UUID_TEXT, HEADER = UID_AT + 8, LINEAGE_BYTES = 5 };
 
 void mf_put_u64(uint64_t value, char out[8]) {
   for (int i = 7; i >= 0; i--, value >>= 8) out[i] = (char)(value & 0xff);
@@ -29,6 +30,7 @@ void mf_row_put(const mf_event_facts *facts, char *row) {
   row[4] = (char)facts->qualifier.len;
   memcpy(row + 8, &facts->accepted_ms, 8);
   memcpy(row + 16, facts->request_id.data, MF_MIN(facts->request_id.len, (size_t)MF_UUID_TEXT));
+  memcpy(row + UID_AT, &facts->uid, 8);
   char *at = row + HEADER;
   if (facts->qualifier.len > 0) memcpy(at, facts->qualifier.data, facts->qualifier.len);
   at += facts->qualifier.len;
@@ -42,16 +44,18 @@ void mf_row_put(const mf_event_facts *facts, char *row) {
 bool mf_row_read(mf_slice row, mf_event_facts *facts) {
   const char *bytes = row.data;
   *facts = (mf_event_facts){0};
-  if (row.len < HEADER || bytes[0] != ROW_VERSION) return false;
+  const size_t header = row.len > 0 && bytes[0] == 1 ? UID_AT : HEADER;
+  if (row.len < header || (bytes[0] != 1 && bytes[0] != ROW_VERSION)) return false;
   facts->attempts = (uint8_t)bytes[1];
   facts->refusals = (uint8_t)bytes[2];
   facts->n_lineage = (uint8_t)bytes[3];
-  facts->qualifier = (mf_str){bytes + HEADER, (unsigned char)bytes[4]};
+  facts->qualifier = (mf_str){bytes + header, (unsigned char)bytes[4]};
   facts->request_id = (mf_str){bytes + 16, MF_UUID_TEXT};
   memcpy(&facts->accepted_ms, bytes + 8, 8);
-  const size_t rest = HEADER + facts->qualifier.len + (size_t)facts->n_lineage * LINEAGE_BYTES;
+  if (header == HEADER) memcpy(&facts->uid, bytes + UID_AT, 8);
+  const size_t rest = header + facts->qualifier.len + (size_t)facts->n_lineage * LINEAGE_BYTES;
   if (facts->n_lineage > MF_LINEAGE || rest > row.len) return false;
-  const char *at = bytes + HEADER + facts->qualifier.len;
+  const char *at = bytes + header + facts->qualifier.len;
   for (uint32_t i = 0; i < facts->n_lineage; i++, at += LINEAGE_BYTES) {
     memcpy(&facts->lineage[i].function, at, 4);
     facts->lineage[i].runs = (uint8_t)at[4];

@@ -283,6 +283,26 @@ def test_failed_events_are_kept_tried_again_and_dropped(fast):
     assert missing.returncode == 1 and b"no such event" in missing.stderr
 
 
+def test_failed_events_of_a_deleted_function_do_not_run_on_the_next(fast):
+    client = fast.client()
+    create(client, "renewed")
+    client.put_function_event_invoke_config(FunctionName="renewed", MaximumRetryAttempts=0)
+    send(client, "renewed", BAD_EVENT)
+    failed = wait_for(lambda: events(fast, "renewed"), what="a failed event")[0]
+    client.update_function_configuration(FunctionName="renewed", Description="it is still the same function")
+    fast.run("events", "retry", failed["id"])
+    wait_for_calls(fast, "renewed", 2)
+    failed = wait_for(lambda: [e for e in events(fast, "renewed") if e["state"] == "failed"], what="a failed event")[0]
+    client.delete_function(FunctionName="renewed")
+    gone = fast.run("events", "retry", failed["id"], check=False)
+    create(client, "renewed")
+    another = fast.run("events", "retry", failed["id"], check=False)
+    for answer in (gone, another):
+        assert answer.returncode == 1 and b"has been deleted" in answer.stderr
+    assert [e["id"] for e in events(fast, "renewed")] == [failed["id"]] and calls(fast, "renewed") == 0
+    fast.run("events", "drop", failed["id"])
+
+
 # ---- EventInvokeConfig ----
 
 def test_configuration_comes_and_goes_as_recorded(client):

@@ -29,10 +29,11 @@ static void accepted_legacy(void *context, const mf_error *err) {
   else mf_reply_json(reply, 202, json_pack("{s:i}", "Status", 202));
 }
 
-void mf_accept_event(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str qualifier, bool legacy) {
+void mf_accept_event(mf_lambda *lambda, mf_http_request *http, const mf_lambda_entry *function, mf_str qualifier, bool legacy) {
   mf_error err;
   uint64_t len;
-  mf_event_offer offer = {.function = key, .qualifier = qualifier, .request_id = mf_str_from(mf_request_id(http))};
+  mf_event_offer offer = {.function = function->spec.key, .uid = function->uid, .qualifier = qualifier,
+                           .request_id = mf_str_from(mf_request_id(http))};
   offer.payload = mf_request_body(http, &offer.payload_fd, &len);
   if (len > MF_EVENT_LARGEST) {
     mf_refuse_large_event(http, len);
@@ -52,7 +53,7 @@ void mf_handle_InvokeAsync(mf_operation_call *call) {
     mf_refuse(call->http, 409, "ResourceConflictException",
               "The operation cannot be performed at this time. The function is currently in the following state: %s",
               what.version->state == MF_STATE_FAILED ? "Failed" : "Pending");
-  else mf_accept_event(call->lambda, call->http, call->key, call->qualifier, true);
+  else mf_accept_event(call->lambda, call->http, what.function, call->qualifier, true);
 }
 
 // ---- what the dispatcher asks ----
@@ -71,6 +72,7 @@ static void policy(void *context, mf_str function, mf_str qualifier, mf_event_po
     return;
   }
   policy->known = what.version != NULL;
+  if (what.function) policy->uid = what.function->uid;
   if (!what.version) return;
   const int32_t reserved = what.function->spec.reserved_concurrency;
   if (reserved >= 0) policy->concurrency = (uint32_t)reserved;

@@ -5,7 +5,7 @@
 #include "internal.h"
 
 // Accepts the request's body as an event for the function; answers 202 once it is on disk. legacy: as InvokeAsync answers.
-void mf_accept_event(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str qualifier, bool legacy);
+void mf_accept_event(mf_lambda *lambda, mf_http_request *http, const mf_lambda_entry *function, mf_str qualifier, bool legacy);
 void mf_refuse_large_event(mf_http_request *http, uint64_t bytes);
 mf_event_runner mf_event_runner_of(mf_lambda *lambda);
 // A function's event runs (invoke.c).

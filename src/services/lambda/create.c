@@ -25,6 +25,9 @@ json_t *mf_new_row(const json_t *body, const mf_blob_id *package, uint64_t bytes
   mf_keep_members(&mf_shape_CreateFunctionRequest, body, c);
   json_t *row = json_pack("{s:o,s:i,s:b,s:b}", "configuration", c, "revision", 1, "memory_told",
                           json_is_integer(json_object_get(body, "MemorySize")), "timeout_told", json_is_integer(json_object_get(body, "Timeout")));
+  uint64_t uid;
+  mf_random(&uid, sizeof uid);
+  json_object_set_new(row, "uid", json_integer((json_int_t)(uid >> 11 | 1)));
   json_t *tags = json_object_get(body, "Tags");
   if (json_object_size(tags) > 0) json_object_set(row, "tags", tags);
   mf_set_code(row, package, bytes);

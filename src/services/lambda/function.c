@@ -244,6 +244,7 @@ static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const
   const char *built = json_string_value(json_object_get(image, "built"));
   const json_t *reserved = json_object_get(row, "reserved");
   f->spec.revision = (uint64_t)json_integer_value(json_object_get(row, "revision"));
+  f->uid = (uint64_t)json_integer_value(json_object_get(row, "uid"));
   f->spec.memory_mb = number(configuration, "MemorySize");
   f->spec.timeout_ms = number(configuration, "Timeout") * 1000;
   f->spec.reserved_concurrency = reserved ? (int32_t)json_integer_value(reserved) : -1;

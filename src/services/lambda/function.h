@@ -3,7 +3,8 @@
 // A row: {"configuration": members as AWS returns them (State and the like included), "tags": {}, "reserved": n, "package": hex,
 //  "image": {"blob": hex, "bytes", "arena_bytes", "memory_needed", "built": version}, "deploy": {"package", "CodeSha256", "CodeSize"} while
 //  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool, "versions": the last number given to a version,
-//  "publishing": the number of the version that the update under way becomes}
+//  "publishing": the number of the version that the update under way becomes, "uid": a random number of 53 bits that tells it from others
+//  that had the name before or have it later (rows of before have none)}
 //
 // A published version's row is the same, in a table of its own, without tags and reservation and with "version": its number,
 // "latest_description": Description of $LATEST when it was published. Keys: "region/name" is a function ($LATEST), "region/name:7" its
@@ -32,6 +33,7 @@ typedef struct mf_lambda_entry {
   struct mf_lambda_entry *next_in_bucket, *newer, *older;  // older/newer: order of use
   struct mf_lambda_entry *next_dirty;
   mf_lambda_function spec;    // spec.key: "region/name" or "region/name:7", owned
+  uint64_t uid;               // of a function; 0: none, as versions have
   mf_lambda_state state;
   bool has_image;             // something can run
   bool stale;                 // its image must be built again before it can run

@@ -299,7 +299,7 @@ static void invoke(mf_lambda *lambda, mf_http_request *http, mf_str key, mf_str 
     mf_refuse(http, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s:%.*s",
               MF_STR_ARG(mf_lambda_region_of(key)), MF_STR_ARG(mf_lambda_name_of(key)), MF_STR_ARG(qualifier.len > 0 ? qualifier : MF_STR("$LATEST")));
   else if (type == EVENT) {
-    if (is_active(http, what.version)) mf_accept_event(lambda, http, key, qualifier, false);
+    if (is_active(http, what.version)) mf_accept_event(lambda, http, what.function, qualifier, false);
   } else if (is_runnable(lambda, http, what.version)) {
     if (type == DRY_RUN) mf_respond(http, 204, NULL, 0, (mf_slice){0}, NULL, NULL);
     else start(lambda, http, &what, log_type == 1);

@@ -224,6 +224,122 @@ static void events_of_a_function_that_is_gone_are_dropped(void **state) {
   stage_end(s);
 }
 
+// ---- a function is deleted, and one of the same name made ----
+static uint64_t dropped(const stage *s) {
+  mf_events_stats stats;
+  mf_events_statistics(s->events, &stats);
+  return stats.dropped;
+}
+
+static void wait_until_dropped(stage *s, uint64_t n) {
+  for (int i = 0; i < 2000 && dropped(s) < n; i++) run_for(s, 2 * MF_NS_PER_MS);
+  assert_int_equal(dropped(s), n);
+}
+
+static void retries_of_a_deleted_function_do_not_run_on_the_next(void **state) {
+  (void)state;
+  stage *s = stage_begin(1e-3);
+  s->policy.uid = 1;
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 1);
+  mf_events_forget(s->events, MF_STR("r/f"));
+  s->policy.uid = 2;
+  wait_until_dropped(s, 1);
+  assert_int_equal(s->n_runs, 1);
+  mf_events_flush(s->events);
+  run_for(s, 5 * MF_NS_PER_MS);
+  assert_int_equal(rows_of(s, MF_TABLE_retries) + rows_of(s, MF_TABLE_events) + rows_of(s, MF_TABLE_failed_events), 0);
+  stage_end(s);
+}
+
+static void events_of_a_deleted_function_do_not_run_on_the_next_after_a_start(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.uid = 1;
+  s->holds = true;
+  for (int i = 0; i < 10; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->accepted, 10);
+  mf_events_forget(s->events, MF_STR("r/f"));
+  stage_close(s);
+  s->holds = false;
+  s->n_runs = 0;
+  s->policy.uid = 2;
+  stage_open(s, 1);
+  assert_true(offer(s, "r/f", 10));
+  world_wait(&s->base, &s->n_runs, 1);
+  assert_string_equal(s->runs[0].payload, "{\"n\":10}");
+  assert_int_equal(dropped(s), 10);
+  stage_end(s);
+}
+
+typedef struct listed {
+  char id[MF_EVENT_ID], state[20], reason[200];
+  int n;
+} listed;
+static void note_count(void *context, const mf_events_count *count) { (void)context, (void)count; }
+static void note_event(void *context, const mf_event_shown *event) {
+  listed *l = context;
+  l->n++;
+  snprintf(l->id, sizeof l->id, "%s", event->id);
+  snprintf(l->state, sizeof l->state, "%s", event->state);
+  snprintf(l->reason, sizeof l->reason, "%.*s", MF_STR_ARG(event->reason));
+}
+static listed list_events(stage *s) {
+  listed l = {0};
+  assert_true(mf_events_list(s->events, MF_STR("r/"), 1000, note_count, note_event, &l, &s->base.err));
+  return l;
+}
+
+static void fail_one(stage *s) {
+  s->policy.max_retries = 0;
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  for (int i = 0; i < 2000 && rows_of(s, MF_TABLE_failed_events) == 0; i++) run_for(s, 2 * MF_NS_PER_MS);
+}
+
+static void a_failed_event_of_a_deleted_function_is_not_tried_again(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.uid = 1;
+  fail_one(s);
+  const listed l = list_events(s);
+  assert_string_equal(l.state, "failed");
+  mf_error err;
+  s->policy.uid = 2;
+  assert_false(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_NotFound);
+  s->unknown = "r/f";
+  assert_false(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_NotFound);
+  assert_int_equal(rows_of(s, MF_TABLE_failed_events), 1);
+  s->unknown = NULL;
+  s->policy.uid = 1;
+  assert_true(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  world_wait(&s->base, &s->n_runs, 2);
+  stage_end(s);
+}
+
+static void a_row_of_before_is_read(void **state) {
+  (void)state;
+  char row[52 + 4 + 5 + 2] = {1, 2, 3, 1, 4};
+  mf_event_facts facts;
+  memset(row + 16, 'i', MF_UUID_TEXT);
+  memcpy(row + 52, "live\1\0\0\0\7{}", 11);
+  assert_true(mf_row_read((mf_slice){row, sizeof row}, &facts));
+  assert_true(facts.attempts == 2 && facts.refusals == 3 && facts.uid == 0 && facts.lineage[0].runs == 7);
+  assert_true(mf_str_is(facts.qualifier, "live"));
+  assert_true(mf_str_is((mf_str){facts.payload.data, facts.payload.len}, "{}"));
+  facts.uid = UINT64_C(1) << 52;
+  char now[sizeof row + 8];
+  mf_event_facts again;
+  assert_int_equal(mf_row_bytes(&facts), sizeof now);
+  mf_row_put(&facts, now);
+  assert_true(mf_row_read((mf_slice){now, sizeof now}, &again));
+  assert_true(again.uid == facts.uid && mf_str_is(again.qualifier, "live") && again.payload.len == 2);
+  for (size_t len = 0; len < 60 + 4 + 5; len++) assert_false(mf_row_read((mf_slice){now, len}, &again));
+}
+
 static void a_chain_that_feeds_itself_is_stopped(void **state) {
   (void)state;
   stage *s = stage_begin(1);
@@ -267,6 +383,10 @@ int main(void) {
       cmocka_unit_test(a_throttled_event_waits_and_then_runs),
       cmocka_unit_test(a_system_error_does_not_count_as_an_attempt),
       cmocka_unit_test(events_of_a_function_that_is_gone_are_dropped),
+      cmocka_unit_test(retries_of_a_deleted_function_do_not_run_on_the_next),
+      cmocka_unit_test(events_of_a_deleted_function_do_not_run_on_the_next_after_a_start),
+      cmocka_unit_test(a_failed_event_of_a_deleted_function_is_not_tried_again),
+      cmocka_unit_test(a_row_of_before_is_read),
       cmocka_unit_test(a_chain_that_feeds_itself_is_stopped),
       cmocka_unit_test(only_json_stands_in_a_record_as_it_came),
   };

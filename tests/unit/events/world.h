@@ -124,7 +124,7 @@ static inline bool offer(stage *s, const char *function, int number) {
   mf_error err;
   snprintf(id, sizeof id, "00000000-0000-4000-8000-%012d", number);
   snprintf(payload, sizeof payload, "{\"n\":%d}", number);
-  const mf_event_offer o = {.function = mf_str_from(function), .qualifier = MF_STR(""), .request_id = mf_str_from(id),
+  const mf_event_offer o = {.function = mf_str_from(function), .qualifier = MF_STR(""), .uid = s->policy.uid, .request_id = mf_str_from(id),
                             .payload = {payload, strlen(payload)}, .payload_fd = -1};
   const bool ok = mf_events_accept(s->events, &o, on_accepted, s, &err);
   if (!ok) s->refused++;
