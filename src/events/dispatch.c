@@ -132,6 +132,8 @@ static bool begin(mf_events *events, mf_kept_event *event) {
   if (mf_is_gone(&event->facts, &policy) || event->removed || (event->table == MF_TABLE_events && event->sequence <= event->queue->dropped_through)) {
     events->stats.dropped++;
     mf_end_event(events, event);
+  } else if (policy.qualifier_gone) {
+    mf_event_failed(events, event, &policy, MF_CONDITION_QUALIFIER);
   } else if (policy.concurrency == 0) {
     mf_event_failed(events, event, &policy, MF_CONDITION_NO_CONCURRENCY);
   } else if (is_too_old(event, &policy, 0)) {

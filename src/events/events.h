@@ -47,6 +47,7 @@ typedef struct mf_event {
 
 typedef struct mf_event_policy {
   bool known;                   // false: there is no such function
+  bool qualifier_gone;          // there is, but not what the qualifier names: the event fails without an attempt
   uint64_t uid;                 // which of those that had its name over time; 0: not known
   uint32_t max_retries;         // 2
   int64_t max_age_ns;           // 6 hours
@@ -120,7 +121,7 @@ bool mf_events_list(mf_events *events, mf_str function, uint32_t limit, void (*c
 // Its payload, in the arena.
 bool mf_events_payload(mf_events *events, mf_str region, mf_str id, mf_arena *arena, mf_slice *payload, mf_error *err) MF_MUST_CHECK;
 // By the id that mf_events_list gave: a failed event is accepted anew (its attempts begin again), one that waits for a retry is due now.
-// MF_NotFound: it is not there (any more), MF_Conflict: it is running. `done` when it is on disk.
+// MF_NotFound: it is not there (any more), or its function or qualifier is not; MF_Conflict: it is running. `done` when it is on disk.
 bool mf_events_retry(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
 bool mf_events_drop(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
 #endif

@@ -11,7 +11,8 @@
 enum { FAILED_VERSION = 1, FAILED_HEADER = 4, REASON_LARGEST = 500 };
 #define DAY_NS (24 * 3600 * MF_NS_PER_S)
 
-const char *const mf_condition_names[] = {"Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency", "RecursiveInvocation"};
+const char *const mf_condition_names[MF_CONDITIONS] = {"Success",                 "RetriesExhausted",    "EventAgeExceeded",
+                                                       "ZeroReservedConcurrency", "RecursiveInvocation", "QualifierNotFound"};
 
 // ---- deliveries ----
 typedef struct outcome {   // the writes of an event's end, and what they point at
@@ -42,6 +43,7 @@ static void split_target(mf_str target, mf_str *function, mf_str *qualifier) {
 // without a run.
 static const char *obstacle(const mf_kept_event *event, mf_str function, const mf_event_policy *policy, mf_str payload, mf_condition condition) {
   if (!policy->known) return "there is no such function";
+  if (policy->qualifier_gone) return "there is no such alias or version";
   if (payload.len > MF_EVENT_LARGEST) return "it is larger than 1 MiB";
   if (condition == MF_CONDITION_LOOP && mf_lineage_runs(&event->facts, function) >= MF_EVENT_LOOP_LIMIT) return "it has run too often in this chain";
   return NULL;
@@ -112,6 +114,11 @@ void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_
 static size_t put_failed(const mf_kept_event *event, mf_condition condition, char **value) {
   const mf_event *e = &event->event;
   mf_str reason = mf_str_from(e->message ? e->message : "");
+  char gone[MF_QUALIFIER_LARGEST + 80];
+  if (condition == MF_CONDITION_QUALIFIER) {
+    snprintf(gone, sizeof gone, "the alias or version '%.*s' that the event was for has been deleted", MF_STR_ARG(event->facts.qualifier));
+    reason = mf_str_from(gone);
+  }
   if (reason.len == 0 && e->function_error) reason = (mf_str){e->response.data, e->response.len};
   reason.len = MF_MIN(reason.len, (size_t)REASON_LARGEST);
   const size_t len = FAILED_HEADER + reason.len + event->row_len;

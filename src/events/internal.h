@@ -173,6 +173,8 @@ typedef enum mf_condition {
   MF_CONDITION_AGE,
   MF_CONDITION_NO_CONCURRENCY,
   MF_CONDITION_LOOP,
+  MF_CONDITION_QUALIFIER,
+  MF_CONDITIONS,
 } mf_condition;
 extern const char *const mf_condition_names[];
 // The event is over: to its destinations, or kept, or gone.

@@ -52,7 +52,7 @@ static bool list_row(void *context, mf_str key, mf_slice value) {
   const bool runs = find_kept(&l->events->running, l->table, key) != NULL;
   shown.state = runs ? "running" : is_failed ? "failed" : is_waiting ? "waiting" : "retrying";
   write_id(shown.function, is_failed ? 'f' : is_waiting ? 'w' : 'r', sequence, time, shown.id);
-  if (is_failed && shown.reason.len == 0 && ((const unsigned char *)value.data)[1] <= MF_CONDITION_LOOP)
+  if (is_failed && shown.reason.len == 0 && ((const unsigned char *)value.data)[1] < MF_CONDITIONS)
     shown.reason = mf_str_from(mf_condition_names[((const unsigned char *)value.data)[1]]);
   shown.qualifier = facts.qualifier;
   shown.request_id = facts.request_id;
@@ -215,6 +215,7 @@ static bool make_again(again *a, const place *p, mf_slice value, mf_arena *arena
   if (!mf_row_read(row, &facts)) return mf_fail(err, MF_Internal, "the event is damaged");
   events->runner.policy(events->runner.context, p->function, facts.qualifier, &policy);
   if (mf_is_gone(&facts, &policy)) return mf_fail(err, MF_NotFound, "the function that the event was for has been deleted");
+  if (policy.qualifier_gone) return mf_fail(err, MF_NotFound, "the alias or version that the event was for has been deleted");
   if (p->table == MF_TABLE_retries) {
     const size_t len = mf_event_key(true, mf_retry_due(events, 0), p->function, p->sequence, delivery->key);
     writes[1] = (mf_write){MF_TABLE_retries, {delivery->key, len}, value};

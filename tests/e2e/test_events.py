@@ -283,6 +283,28 @@ def test_failed_events_are_kept_tried_again_and_dropped(fast):
     assert missing.returncode == 1 and b"no such event" in missing.stderr
 
 
+@pytest.mark.parametrize("kind", ["alias", "version"])
+def test_events_of_a_deleted_qualifier_are_not_lost(fast, kind):
+    client = fast.client()
+    name = f"of-{kind}"
+    create(client, name, zipped(world.slow_model()), Timeout=60)
+    client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
+    qualifier = client.publish_version(FunctionName=name)["Version"]
+    client.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=qualifier)
+    if kind == "alias":
+        client.create_alias(FunctionName=name, Name="live", FunctionVersion=qualifier)
+        qualifier = "live"
+    ids = {send(client, name, {"x": [1.0]}, Qualifier=qualifier) for _ in range(4)}
+    if kind == "alias":
+        client.delete_alias(FunctionName=name, Name=qualifier)
+    else:
+        client.delete_function(FunctionName=name, Qualifier=qualifier)
+    wait_for(lambda: not [e for e in events(fast, name) if e["state"] != "failed"], what="the end of all events")
+    failed = [e for e in events(fast, name) if e["state"] == "failed"]
+    assert len(failed) + calls(fast, name) == 4 and len(failed) >= 2 and {e["request_id"] for e in failed} < ids
+    assert all(f"'{qualifier}'" in e["reason"] and "deleted" in e["reason"] and e["attempts"] == 0 for e in failed)
+
+
 def test_failed_events_of_a_deleted_function_do_not_run_on_the_next(fast):
     client = fast.client()
     create(client, "renewed")

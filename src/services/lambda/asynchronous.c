@@ -59,7 +59,8 @@ void mf_handle_InvokeAsync(mf_operation_call *call) {
 // ---- what the dispatcher asks ----
 static mf_str text_of(const char *text) { return text ? mf_str_from(text) : MF_STR(""); }
 
-// What cannot be read now is there: whoever runs it finds out.
+// What cannot be read now is there: whoever runs it finds out. Events of an alias or a version that is gone end as what is still
+// configured says: their own qualifier's destinations, if these are there, and the dead-letter target of the function itself.
 static void policy(void *context, mf_str function, mf_str qualifier, mf_event_policy *policy) {
   mf_lambda *lambda = context;
   mf_resolved what;
@@ -67,20 +68,21 @@ static void policy(void *context, mf_str function, mf_str qualifier, mf_event_po
   mf_error err;
   *policy = (mf_event_policy){.known = true, .max_retries = 2, .max_age_ns = 21600 * MF_NS_PER_S, .concurrency = DEFAULT_CONCURRENCY};
   if (!mf_resolve(lambda, function, qualifier, &what, &err) ||
-      (what.version && !mf_event_config_get(lambda, function, qualifier, &config, &err))) {
+      (what.function && !mf_event_config_get(lambda, function, qualifier, &config, &err))) {
     mf_log(MF_LOG_ERROR, "%.*s: %s", MF_STR_ARG(function), err.message);
     return;
   }
-  policy->known = what.version != NULL;
-  if (what.function) policy->uid = what.function->uid;
-  if (!what.version) return;
+  policy->known = what.function != NULL;
+  policy->qualifier_gone = !what.version;
+  if (!what.function) return;
+  policy->uid = what.function->uid;
   const int32_t reserved = what.function->spec.reserved_concurrency;
   if (reserved >= 0) policy->concurrency = (uint32_t)reserved;
   policy->max_retries = config->max_retries;
   policy->max_age_ns = config->max_age_s * MF_NS_PER_S;
   policy->on_success = text_of(config->on_success);
   policy->on_failure = text_of(config->on_failure);
-  policy->dead_letter = text_of(what.version->dead_letter);
+  policy->dead_letter = text_of((what.version ? what.version : what.function)->dead_letter);
 }
 
 static void run(void *context, mf_event *event) { mf_invoke_event(context, event); }

@@ -231,8 +231,10 @@ void mf_invoke_event(mf_lambda *lambda, mf_event *event) {
   mf_invoking *i;
   if (!mf_resolve(lambda, event->function, event->qualifier, &what, &err)) {
     refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, err.message);
-  } else if (!what.version) {
+  } else if (!what.function) {
     refuse_event(event, lambda, MF_EVENT_GONE, NULL);
+  } else if (!what.version) {
+    refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "there is no such alias or version");  // the dispatcher sees it with its next look
   } else if (what.version->state != MF_STATE_ACTIVE || !what.version->has_image || what.version->stale) {
     if (what.version->stale && !what.version->rebuilding) mf_deploy_rebuild(lambda, what.version);
     refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "the function cannot run now");

@@ -320,6 +320,38 @@ static void a_failed_event_of_a_deleted_function_is_not_tried_again(void **state
   stage_end(s);
 }
 
+static void an_event_whose_alias_is_gone_fails_without_an_attempt(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->holds = true;
+  for (int i = 0; i < 3; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->accepted, 3);
+  world_wait(&s->base, &s->n_held, 1);
+  s->policy.qualifier_gone = true;
+  end_run(s, s->held[0]);
+  for (int i = 0; i < 2000 && rows_of(s, MF_TABLE_failed_events) < 2; i++) run_for(s, 2 * MF_NS_PER_MS);
+  const listed l = list_events(s);
+  assert_int_equal(l.n, 2);
+  assert_int_equal(s->n_runs, 1);
+  assert_string_equal(l.state, "failed");
+  assert_non_null(strstr(l.reason, "has been deleted"));
+  mf_error err;
+  assert_false(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_NotFound);
+  stage_end(s);
+}
+
+static void an_event_whose_alias_is_gone_goes_to_what_is_configured(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.qualifier_gone = true;
+  s->policy.on_failure = MF_STR("r/target");
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 1);
+  assert_non_null(strstr(s->last_record, "\"condition\":\"QualifierNotFound\",\"approximateInvokeCount\":0},\"requestPayload\":{\"n\":1}}"));
+  stage_end(s);
+}
+
 static void a_row_of_before_is_read(void **state) {
   (void)state;
   char row[52 + 4 + 5 + 2] = {1, 2, 3, 1, 4};
@@ -386,6 +418,8 @@ int main(void) {
       cmocka_unit_test(retries_of_a_deleted_function_do_not_run_on_the_next),
       cmocka_unit_test(events_of_a_deleted_function_do_not_run_on_the_next_after_a_start),
       cmocka_unit_test(a_failed_event_of_a_deleted_function_is_not_tried_again),
+      cmocka_unit_test(an_event_whose_alias_is_gone_fails_without_an_attempt),
+      cmocka_unit_test(an_event_whose_alias_is_gone_goes_to_what_is_configured),
       cmocka_unit_test(a_row_of_before_is_read),
       cmocka_unit_test(a_chain_that_feeds_itself_is_stopped),
       cmocka_unit_test(only_json_stands_in_a_record_as_it_came),

@@ -58,6 +58,7 @@ static inline void stage_policy(void *context, mf_str function, mf_str qualifier
   const stage *s = context;
   *policy = s->policy;
   policy->known = !s->unknown || !mf_str_is(function, s->unknown);
+  if (mf_str_is(function, "r/target")) policy->qualifier_gone = false;
   if (mf_str_is(function, "r/target")) policy->on_success = policy->on_failure = MF_STR("");
 }
 
