@@ -223,15 +223,15 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *handle, c
 }
 
 // libmicrohttpd would make a record of each parameter in the connection's memory, and where they do not fit the connection stands still,
-// without an answer. We read the query ourselves, so it is cut off (in libmicrohttpd's own, writable buffer).
-static void hide_query(const char *uri) {
-  char *query = strchr((char *)(uintptr_t)uri, '?');
-  if (query) *query = 0;
+// without an answer. We read the query ourselves, from a copy, so it is made one parameter (in libmicrohttpd's own, writable buffer).
+static void hide_parameters(const char *uri) {
+  char *at = strchr((char *)(uintptr_t)uri, '?');
+  while (at && (at = strchr(at, '&'))) *at = '+';
 }
 
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *handle) {
   mf_http_request *request = mf_wire_request_create(context, uri);
-  hide_query(uri);
+  hide_parameters(uri);
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   wire_connection *connection = info ? info->socket_context : NULL;
   if (!request || !connection) return request;  // without a connection it is refused in on_access
