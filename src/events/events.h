@@ -121,7 +121,8 @@ bool mf_events_list(mf_events *events, mf_str function, uint32_t limit, void (*c
 // Its payload, in the arena.
 bool mf_events_payload(mf_events *events, mf_str region, mf_str id, mf_arena *arena, mf_slice *payload, mf_error *err) MF_MUST_CHECK;
 // By the id that mf_events_list gave: a failed event is accepted anew (its attempts begin again), one that waits for a retry is due now.
-// MF_NotFound: it is not there (any more), or its function or qualifier is not; MF_Conflict: it is running. `done` when it is on disk.
+// MF_NotFound: it is not there (any more), or its function or qualifier is not; MF_Conflict: it is running,
+// or due already, or on its way. `done` when it is on disk.
 bool mf_events_retry(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
 bool mf_events_drop(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) MF_MUST_CHECK;
 #endif

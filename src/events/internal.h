@@ -88,6 +88,8 @@ struct mf_events {
   mf_kept_list running;
   uint32_t n_running;
   uint32_t brief[MF_BRIEF_FUNCTIONS];  // hashes; 0: none
+  mf_kept_list moving;                 // until the commit of what follows from them is done
+  struct mf_change *changes;           // of people, until their commits are done (list.c)
   mf_kept_list ended;                  // their rows are to be removed
   uint32_t n_ended;
   size_t ended_bytes;

@@ -33,8 +33,8 @@ static void write_id(mf_str function, char kind, uint64_t sequence, uint64_t tim
 }
 
 // In memory because it runs, or because its row is to be removed.
-static const mf_kept_event *find_kept(const mf_kept_list *list, mf_table table, mf_str key) {
-  for (const mf_kept_event *event = list->first; event; event = event->next)
+static mf_kept_event *find_kept(const mf_kept_list *list, mf_table table, mf_str key) {
+  for (mf_kept_event *event = list->first; event; event = event->next)
     if (event->table == table && mf_str_equal((mf_str){event->bytes, event->key_len}, key)) return event;
   return NULL;
 }
@@ -131,13 +131,69 @@ static bool find_place(mf_str region, mf_str id, place *p, mf_error *err) {
   return true;
 }
 
-// The row, unless it is running or has ended. false: *err says what.
+// ---- a change, until its commit is done: another of the same event would multiply it ----
+typedef struct mf_change {
+  struct mf_change *next;
+  mf_events *events;
+  mf_queue *queue;              // that gets the event; NULL: none
+  uint64_t sequence;
+  mf_store_done *done;
+  void *context;
+  place place;
+} mf_change;
+
+static mf_str key_of(const place *p) { return (mf_str){p->key, p->key_len}; }
+
+static bool is_being_changed(const mf_events *events, const place *p) {
+  const mf_change *change = events->changes;
+  while (change && (change->place.table != p->table || !mf_str_equal(key_of(&change->place), key_of(p)))) change = change->next;
+  return change || find_kept(&events->moving, p->table, key_of(p));
+}
+
+static mf_change *change_new(mf_events *events, mf_store_done *done, void *context, mf_error *err) {
+  mf_change *change = calloc(1, sizeof *change);
+  if (!change) {
+    mf_fail(err, MF_OutOfMemory, "no memory for a change of an event");
+    return NULL;
+  }
+  change->events = events;
+  change->done = done;
+  change->context = context;
+  change->next = events->changes;
+  return change;
+}
+
+static void changed(void *context, const mf_error *err) {
+  mf_change *change = context;
+  mf_events *events = change->events;
+  mf_change **at = &events->changes;
+  while (*at != change) at = &(*at)->next;
+  *at = change->next;
+  if (change->queue) mf_delivery_end(events, change->queue, change->sequence, !err);
+  else if (change->place.table == MF_TABLE_retries) mf_retry_look(events, 0);
+  change->done(change->context, err);
+  free(change);
+}
+
+static bool change_commit(mf_change *change, const mf_write *writes, uint32_t n_writes, mf_error *err) {
+  if (!mf_store_commit(change->events->store, writes, n_writes, changed, change, err)) return false;
+  change->events->changes = change;
+  return true;
+}
+
+// In the window of its queue; NULL: it is not.
+static mf_kept_event *find_loaded(mf_events *events, const place *p) {
+  const mf_queue *queue = mf_queue_find(events, p->function);
+  return queue ? find_kept(&queue->window, p->table, key_of(p)) : NULL;
+}
+
+// The row, unless it is running, being changed or has ended. false: *err says what.
 static bool take_place(mf_events *events, const place *p, mf_arena *arena, mf_slice *value, mf_error *err) {
   bool found;
-  const mf_str key = {p->key, p->key_len};
-  if (find_kept(&events->running, p->table, key)) return mf_fail(err, MF_Conflict, "the event is running");
-  if (!mf_store_get(events->store, p->table, key, arena, value, &found, err)) return false;
-  if (!found || find_kept(&events->ended, p->table, key)) return mf_fail(err, MF_NotFound, "there is no such event (any more)");
+  if (find_kept(&events->running, p->table, key_of(p))) return mf_fail(err, MF_Conflict, "the event is running");
+  if (is_being_changed(events, p)) return mf_fail(err, MF_Conflict, "the event is just being moved");
+  if (!mf_store_get(events->store, p->table, key_of(p), arena, value, &found, err)) return false;
+  if (!found || find_kept(&events->ended, p->table, key_of(p))) return mf_fail(err, MF_NotFound, "there is no such event (any more)");
   return true;
 }
 
@@ -155,62 +211,45 @@ bool mf_events_payload(mf_events *events, mf_str region, mf_str id, mf_arena *ar
   return true;
 }
 
-// It may be in the window.
-static void remove_kept(mf_events *events, const place *p) {
-  mf_queue *queue = mf_queue_find(events, p->function);
-  for (mf_kept_event *event = queue ? queue->window.first : NULL; event; event = event->next)
-    if (event->table == p->table && mf_str_equal((mf_str){event->bytes, event->key_len}, (mf_str){p->key, p->key_len})) event->removed = true;
-}
-
 static void forget_failed(mf_events *events, size_t bytes) {
   events->n_failed -= events->n_failed > 0;
   events->failed_bytes -= MF_MIN(events->failed_bytes, bytes);
 }
 
 bool mf_events_drop(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) {
-  place p;
   mf_arena arena;
   mf_slice value;
+  mf_change *change = change_new(events, done, context, err);
+  if (!change) return false;
+  place *p = &change->place;
   mf_arena_init(&arena, 0);
-  bool ok = find_place(region, id, &p, err) && take_place(events, &p, &arena, &value, err);
-  const mf_write write = {p.table, {p.key, p.key_len}, {0}};
-  ok = ok && mf_store_commit(events->store, &write, 1, done, context, err);
-  if (ok) {
-    remove_kept(events, &p);
+  bool ok = find_place(region, id, p, err) && take_place(events, p, &arena, &value, err);
+  const mf_write write = {p->table, key_of(p), {0}};
+  ok = ok && change_commit(change, &write, 1, err);
+  mf_kept_event *loaded = ok ? find_loaded(events, p) : NULL;
+  if (loaded) {
+    loaded->removed = true;  // and counted, when its turn comes
+  } else if (ok) {
     events->stats.dropped++;
-    if (p.table == MF_TABLE_failed_events) forget_failed(events, value.len);
-    if (p.table == MF_TABLE_retries) events->n_retrying -= events->n_retrying > 0;
+    if (p->table == MF_TABLE_failed_events) forget_failed(events, value.len);
+    if (p->table == MF_TABLE_retries) events->n_retrying -= events->n_retrying > 0;
   }
+  if (!ok) free(change);
   mf_arena_deinit(&arena);
   return ok;
 }
 
 // ---- trying again ----
-typedef struct again {
-  mf_events *events;
-  mf_queue *queue;
-  uint64_t sequence;
-  mf_store_done *done;
-  void *context;
-} again;
-
-static void tried_again(void *context, const mf_error *err) {
-  again *a = context;
-  if (a->queue) mf_delivery_end(a->events, a->queue, a->sequence, !err);
-  else mf_retry_look(a->events, 0);
-  a->done(a->context, err);
-  free(a);
-}
-
 // A failed event goes to the end of its queue with its attempts counted anew; a retry is due now.
-static bool make_again(again *a, const place *p, mf_slice value, mf_arena *arena, mf_delivery *delivery, mf_write writes[2], mf_error *err) {
+static bool make_again(mf_change *change, mf_slice value, mf_arena *arena, mf_delivery *delivery, mf_write writes[2], mf_error *err) {
   mf_str reason;
   mf_event_facts facts;
   mf_event_policy policy = {0};
   mf_slice row = value;
-  mf_events *events = a->events;
+  mf_events *events = change->events;
+  const place *p = &change->place;
   writes[0] = (mf_write){p->table, {p->key, p->key_len}, {0}};
-  if (p->table == MF_TABLE_events) return mf_fail(err, MF_Conflict, "the event waits for its turn already");
+  if (p->table == MF_TABLE_events || find_loaded(events, p)) return mf_fail(err, MF_Conflict, "the event waits for its turn already");
   if (p->table == MF_TABLE_failed_events && !mf_failed_read(value, &reason, &row)) return mf_fail(err, MF_Internal, "the failed event is damaged");
   if (!mf_row_read(row, &facts)) return mf_fail(err, MF_Internal, "the event is damaged");
   events->runner.policy(events->runner.context, p->function, facts.qualifier, &policy);
@@ -227,28 +266,26 @@ static bool make_again(again *a, const place *p, mf_slice value, mf_arena *arena
   if (!bytes) return mf_fail(err, MF_OutOfMemory, "no memory for an event");
   mf_row_put(&facts, bytes);
   if (!mf_delivery_begin(events, p->function, (mf_slice){bytes, mf_row_bytes(&facts)}, delivery, &writes[1], err)) return false;
-  a->queue = delivery->queue;
-  a->sequence = delivery->sequence;
+  change->queue = delivery->queue;
+  change->sequence = delivery->sequence;
   return true;
 }
 
 bool mf_events_retry(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) {
-  place p;
   mf_arena arena;
   mf_slice value;
   mf_delivery delivery;
   mf_write writes[2];
-  again *a = malloc(sizeof *a);
-  if (!a) return mf_fail(err, MF_OutOfMemory, "no memory for an event");
-  *a = (again){.events = events, .done = done, .context = context};
+  mf_change *change = change_new(events, done, context, err);
+  if (!change) return false;
   mf_arena_init(&arena, 0);
-  bool ok = find_place(region, id, &p, err) && take_place(events, &p, &arena, &value, err) &&
-            make_again(a, &p, value, &arena, &delivery, writes, err);
-  const bool began = ok && a->queue;
-  ok = ok && mf_store_commit(events->store, writes, 2, tried_again, a, err);
-  if (ok && p.table == MF_TABLE_failed_events) forget_failed(events, value.len);
-  if (!ok && began) mf_delivery_end(events, a->queue, a->sequence, false);
-  if (!ok) free(a);
+  bool ok = find_place(region, id, &change->place, err) && take_place(events, &change->place, &arena, &value, err) &&
+            make_again(change, value, &arena, &delivery, writes, err);
+  const bool began = ok && change->queue;
+  ok = ok && change_commit(change, writes, 2, err);
+  if (ok && change->place.table == MF_TABLE_failed_events) forget_failed(events, value.len);
+  if (!ok && began) mf_delivery_end(events, change->queue, change->sequence, false);
+  if (!ok) free(change);
   mf_arena_deinit(&arena);
   return ok;
 }

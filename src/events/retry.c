@@ -28,6 +28,7 @@ static void moved(void *context, const mf_error *err) {
   mf_kept_event *event = context;
   mf_events *events = event->events;
   mf_queue *queue = event->queue;
+  mf_kept_list_remove(&events->moving, event);
   for (uint32_t i = 0; i < event->n_targets; i++) mf_delivery_end(events, event->targets[i].queue, event->targets[i].sequence, !err);
   event->n_targets = 0;
   queue->under_way--;
@@ -45,6 +46,7 @@ static void moved(void *context, const mf_error *err) {
 void mf_event_move(mf_events *events, mf_kept_event *event, const mf_write *writes, uint32_t n_writes) {
   mf_error err;
   event->queue->under_way++;
+  mf_kept_list_add(&events->moving, event);
   if (!mf_store_commit(events->store, writes, n_writes, moved, event, &err)) moved(event, &err);
 }
 

@@ -352,6 +352,78 @@ static void an_event_whose_alias_is_gone_goes_to_what_is_configured(void **state
   stage_end(s);
 }
 
+static void a_retry_that_is_due_already_is_not_multiplied(void **state) {
+  (void)state;
+  mf_error err;
+  stage *s = stage_begin(1e-3);
+  s->policy.concurrency = 1;
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 1);
+  s->holds = true;
+  assert_true(offer(s, "r/f", 2));
+  for (int i = 0; i < 2000 && s->events->n_loaded == 0; i++) run_for(s, 2 * MF_NS_PER_MS);
+  assert_int_equal(s->n_held, 1);
+  const listed l = list_events(s);
+  assert_string_equal(l.state, "retrying");
+  assert_false(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_Conflict);
+  s->holds = false;
+  s->verdict = MF_EVENT_DONE;
+  end_run(s, s->held[0]);
+  world_wait(&s->base, &s->n_runs, 3);
+  run_for(s, 20 * MF_NS_PER_MS);
+  assert_int_equal(s->n_runs, 3);
+  stage_end(s);
+}
+
+static void a_retry_that_is_dropped_is_counted_once(void **state) {
+  (void)state;
+  mf_error err;
+  mf_events_stats stats;
+  stage *s = stage_begin(1e-2);
+  s->policy.concurrency = 1;
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->n_runs, 1);
+  s->holds = true;
+  assert_true(offer(s, "r/f", 2));
+  assert_true(offer(s, "r/f", 3));
+  for (int i = 0; i < 2000 && s->events->n_loaded == 0; i++) run_for(s, 2 * MF_NS_PER_MS);
+  assert_true(mf_events_drop(s->events, MF_STR("r"), mf_str_from(list_events(s).id), on_accepted, s, &err));
+  s->holds = false;
+  end_run(s, s->held[0]);  // both fail, and wait for their own retries
+  world_wait(&s->base, &s->n_runs, 3);
+  run_for(s, 5 * MF_NS_PER_MS);
+  mf_events_statistics(s->events, &stats);
+  assert_int_equal(stats.dropped, 1);
+  assert_int_equal(stats.retrying, 2);
+  stage_end(s);
+}
+
+static void a_failed_event_is_tried_again_once_for_each_asking(void **state) {
+  (void)state;
+  mf_error err;
+  stage *s = stage_begin(1);
+  fail_one(s);
+  const listed l = list_events(s);
+  const int before = s->accepted;
+  assert_true(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_false(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_Conflict);
+  assert_false(mf_events_drop(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_Conflict);
+  s->verdict = MF_EVENT_DONE;
+  world_wait(&s->base, &s->n_runs, 2);
+  run_for(s, 5 * MF_NS_PER_MS);
+  assert_int_equal(s->n_runs, 2);
+  assert_int_equal(s->accepted, before + 1);
+  assert_false(mf_events_retry(s->events, MF_STR("r"), mf_str_from(l.id), on_accepted, s, &err));
+  assert_int_equal(err.code, MF_NotFound);
+  assert_null(s->events->changes);
+  stage_end(s);
+}
+
 static void a_row_of_before_is_read(void **state) {
   (void)state;
   char row[52 + 4 + 5 + 2] = {1, 2, 3, 1, 4};
@@ -420,6 +492,9 @@ int main(void) {
       cmocka_unit_test(a_failed_event_of_a_deleted_function_is_not_tried_again),
       cmocka_unit_test(an_event_whose_alias_is_gone_fails_without_an_attempt),
       cmocka_unit_test(an_event_whose_alias_is_gone_goes_to_what_is_configured),
+      cmocka_unit_test(a_retry_that_is_due_already_is_not_multiplied),
+      cmocka_unit_test(a_retry_that_is_dropped_is_counted_once),
+      cmocka_unit_test(a_failed_event_is_tried_again_once_for_each_asking),
       cmocka_unit_test(a_row_of_before_is_read),
       cmocka_unit_test(a_chain_that_feeds_itself_is_stopped),
       cmocka_unit_test(only_json_stands_in_a_record_as_it_came),
