@@ -1,8 +1,8 @@
 // Events that wait for another attempt: a table ordered by when they are due, of which those that are due are taken up, a few at a time.
+// Those of a function that has enough of them in memory, or rests, go to the end of its queue, which costs one write for each.
 #include "internal.h"
 
 #define CLOCK_MAY_MOVE_NS (60 * MF_NS_PER_S)
-#define REST_OF_A_QUEUE_NS MF_NS_PER_S
 
 // Behind all that were taken up already, also when the clock was set back, since they are passed over.
 uint64_t mf_retry_due(mf_events *events, int64_t delay_ns) {
@@ -77,13 +77,27 @@ typedef struct due {
   bool full, out_of_memory;
 } due;
 
-// Of a queue that rests, or has enough of them in memory: later again.
+static void move_to_queue(mf_events *events, mf_kept_event *event) {
+  mf_error err;
+  mf_delivery delivery;
+  mf_write writes[2] = {{event->table, {event->bytes, event->key_len}, {0}}};
+  if (!mf_delivery_begin(events, mf_queue_function(event->queue), (mf_slice){event->row, event->row_len}, &delivery, &writes[1], &err)) {
+    mf_log(MF_LOG_ERROR, "%s", err.message);
+    run_again(event);
+    return;
+  }
+  event->targets[0].queue = delivery.queue;
+  event->targets[0].sequence = delivery.sequence;
+  event->n_targets = 1;
+  mf_event_move(events, event, writes, 2);
+}
+
 static void take_up(mf_events *events, mf_kept_event *event, mf_queue *queue) {
   events->n_loaded++;
   queue->n_retries++;
   event->queue = queue;
   if (queue->paused || queue->n_retries > MF_QUEUE_RETRIES_LOADED) {
-    mf_retry_later(events, event, MF_MAX(queue->backoff_ns, (int64_t)((double)REST_OF_A_QUEUE_NS * events->retry_scale)));
+    move_to_queue(events, event);
     return;
   }
   mf_queue_push_first(queue, event);

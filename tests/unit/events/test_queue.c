@@ -424,6 +424,46 @@ static void a_failed_event_is_tried_again_once_for_each_asking(void **state) {
   stage_end(s);
 }
 
+// Those that are due and cannot run yet wait in the queue, where they are written once.
+static void many_retries_that_are_due_wait_in_the_queue(void **state) {
+  (void)state;
+  enum { MANY = 100 };
+  stage *s = stage_begin(1e-2);
+  s->policy.concurrency = 1;
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  for (int i = 0; i < MANY; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->n_runs, MANY);
+  s->holds = true;
+  s->verdict = MF_EVENT_DONE;
+  for (int i = 0; i < 3000 && rows_of(s, MF_TABLE_events) < MANY - MF_QUEUE_RETRIES_LOADED; i++) run_for(s, 2 * MF_NS_PER_MS);
+  run_for(s, 50 * MF_NS_PER_MS);
+  assert_int_equal(s->n_held, 1);
+  assert_int_equal(rows_of(s, MF_TABLE_retries), MF_QUEUE_RETRIES_LOADED);
+  assert_int_equal(rows_of(s, MF_TABLE_events), MANY - MF_QUEUE_RETRIES_LOADED);
+  stage_close(s);  // a start finds them where they are
+  s->holds = false;
+  s->n_runs = MANY;
+  stage_open(s, 1e-2);
+  world_wait(&s->base, &s->n_runs, 2 * MANY);
+  int runs[MANY] = {0};
+  for (int i = MANY; i < 2 * MANY; i++) {
+    assert_int_equal(s->runs[i].attempts, 1);
+    const int n = atoi(s->runs[i].payload + 5);
+    char id[MF_UUID_TEXT + 1];
+    snprintf(id, sizeof id, "00000000-0000-4000-8000-%012d", n);
+    assert_string_equal(s->runs[i].request_id, id);
+    runs[n]++;
+  }
+  for (int i = 0; i < MANY; i++) assert_int_equal(runs[i], 1);
+  mf_events_flush(s->events);
+  run_for(s, 5 * MF_NS_PER_MS);
+  mf_events_stats stats;
+  mf_events_statistics(s->events, &stats);
+  assert_int_equal(stats.retrying + stats.waiting, 0);
+  assert_int_equal(rows_of(s, MF_TABLE_retries) + rows_of(s, MF_TABLE_events) + rows_of(s, MF_TABLE_failed_events), 0);
+  stage_end(s);
+}
+
 static void a_row_of_before_is_read(void **state) {
   (void)state;
   char row[52 + 4 + 5 + 2] = {1, 2, 3, 1, 4};
@@ -495,6 +535,7 @@ int main(void) {
       cmocka_unit_test(a_retry_that_is_due_already_is_not_multiplied),
       cmocka_unit_test(a_retry_that_is_dropped_is_counted_once),
       cmocka_unit_test(a_failed_event_is_tried_again_once_for_each_asking),
+      cmocka_unit_test(many_retries_that_are_due_wait_in_the_queue),
       cmocka_unit_test(a_row_of_before_is_read),
       cmocka_unit_test(a_chain_that_feeds_itself_is_stopped),
       cmocka_unit_test(only_json_stands_in_a_record_as_it_came),
