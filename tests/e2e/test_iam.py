@@ -11,10 +11,10 @@ import urllib.request
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-import botocore.exceptions
 import pytest
 
 import world
+from test_functions import refused
 from world import Recorded, create, invoke, zipped
 
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
@@ -32,13 +32,6 @@ def iam(server):
 @pytest.fixture(scope="module")
 def sts(server):
     return server.client(service="sts")
-
-
-def refused(call, **arguments):
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(**arguments)
-    error = caught.value.response
-    return error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Code"], error["Error"]["Message"]
 
 
 def make_role(iam, name, **more):

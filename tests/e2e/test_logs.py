@@ -10,10 +10,10 @@ import urllib.request
 
 import botocore.auth
 import botocore.awsrequest
-import botocore.exceptions
 import pytest
 
 import world
+from test_functions import refused
 from world import Recorded, create, invoke, zipped
 
 ONE = {"x": [[1, 2, 3, 4]]}
@@ -22,13 +22,6 @@ ONE = {"x": [[1, 2, 3, 4]]}
 @pytest.fixture(scope="module")
 def logs(server):
     return server.client(service="logs")
-
-
-def refused(call, **arguments):
-    with pytest.raises(botocore.exceptions.ClientError) as caught:
-        call(**arguments)
-    error = caught.value.response
-    return error["ResponseMetadata"]["HTTPStatusCode"], error["Error"]["Code"], error["Error"]["Message"]
 
 
 def all_events(logs, group, **more):

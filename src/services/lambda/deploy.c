@@ -70,8 +70,7 @@ static void set_update_failed(json_t *row, const char *reason, const char *code)
 }
 
 static bool is_state(const json_t *row, const char *member, const char *value) {
-  const char *text = json_string_value(json_object_get(mf_row_configuration(row), member));
-  return text && strcmp(text, value) == 0;
+  return mf_member_is(mf_row_configuration(row), member, value);
 }
 
 // The flush timer is always set, so that setting it earlier needs no memory.

@@ -127,9 +127,22 @@ mf_str mf_lambda_key_of_row(mf_str row_key, char *text, size_t capacity) {
 // ---- rows ----
 json_t *mf_row_configuration(const json_t *row) { return json_object_get(row, "configuration"); }
 
+bool mf_member_is(const json_t *object, const char *member, const char *value) {
+  const char *text = json_string_value(json_object_get(object, member));
+  return text && strcmp(text, value) == 0;
+}
+
 bool mf_blob_id_parse(const json_t *hex, mf_blob_id *id) {
   mf_str text = {json_string_value(hex), json_string_length(hex)};
   return text.len == MF_SHA256_HEX && mf_unhex(text, id->sha256);
+}
+
+uint32_t mf_row_blobs(const json_t *row, mf_blob_id ids[MF_ROW_BLOBS]) {
+  const json_t *names[MF_ROW_BLOBS] = {json_object_get(row, "package"), json_object_get(json_object_get(row, "deploy"), "package"),
+                                       json_object_get(json_object_get(row, "image"), "blob")};
+  uint32_t n = 0;
+  for (size_t i = 0; i < MF_ROW_BLOBS; i++) n += mf_blob_id_parse(names[i], &ids[n]);
+  return n;
 }
 
 json_t *mf_blob_id_json(const mf_blob_id *id) {

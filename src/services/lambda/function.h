@@ -112,6 +112,10 @@ bool mf_row_delete(mf_lambda_cache *functions, mf_str key, const json_t *version
 bool mf_row_versions(mf_store *store, mf_str function_key, json_t **versions, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_entry_drop(mf_lambda_cache *functions, mf_str key);  // the next use reads the store again
 json_t *mf_row_configuration(const json_t *row);             // borrowed
+bool mf_member_is(const json_t *object, const char *member, const char *value);  // the member is this text
+// The package, the one that is being built and the image, as far as the row names them; how many.
+enum { MF_ROW_BLOBS = 3 };
+uint32_t mf_row_blobs(const json_t *row, mf_blob_id ids[MF_ROW_BLOBS]);
 void mf_row_new_revision(json_t *row);                       // for the host: instances of the old one retire
 
 bool mf_counters_load(mf_store *store, mf_str key, mf_counters *counters, mf_error *err) MF_MUST_CHECK;

@@ -21,11 +21,9 @@ void mf_garbage_add(mf_lambda *lambda, const mf_blob_id *id) {
 }
 
 void mf_garbage_add_row(mf_lambda *lambda, const json_t *row) {
-  mf_blob_id id;
-  const json_t *names[] = {json_object_get(row, "package"), json_object_get(json_object_get(row, "deploy"), "package"),
-                           json_object_get(json_object_get(row, "image"), "blob")};
-  for (size_t i = 0; i < MF_COUNT(names); i++)
-    if (mf_blob_id_parse(names[i], &id)) mf_garbage_add(lambda, &id);
+  mf_blob_id ids[MF_ROW_BLOBS];
+  const uint32_t n = mf_row_blobs(row, ids);
+  for (uint32_t i = 0; i < n; i++) mf_garbage_add(lambda, &ids[i]);
 }
 
 void mf_garbage_sweep(mf_lambda *lambda) {

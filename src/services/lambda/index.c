@@ -2,7 +2,7 @@
 
 #include "api/api.h"
 
-enum { ALL = INT32_MAX, MOST_BLOBS = 3, ROWS_OF_A_COMMIT = 1000, REGION_BYTES = 64 };
+enum { ALL = INT32_MAX, ROWS_OF_A_COMMIT = 1000, REGION_BYTES = 64 };
 static const mf_slice nothing = {"", 0};  // a row that says all with its key
 #define MARK MF_STR("index")
 
@@ -23,30 +23,17 @@ void mf_writes_add(mf_writes *writes, mf_table table, mf_str key, mf_slice value
 }
 
 // ---- what a row says ----
-static uint32_t blobs_of(const json_t *row, mf_blob_id ids[MOST_BLOBS]) {
-  const json_t *names[MOST_BLOBS] = {json_object_get(row, "package"), json_object_get(json_object_get(row, "deploy"), "package"),
-                                     json_object_get(json_object_get(row, "image"), "blob")};
-  uint32_t n = 0;
-  for (size_t i = 0; i < MOST_BLOBS; i++) n += mf_blob_id_parse(names[i], &ids[n]);
-  return n;
-}
-
 static bool is_among(const mf_blob_id *id, const mf_blob_id *ids, uint32_t n) {
   for (uint32_t i = 0; i < n; i++)
     if (memcmp(id, &ids[i], sizeof *id) == 0) return true;
   return false;
 }
 
-static bool text_is(const json_t *object, const char *member, const char *value) {
-  const char *text = json_string_value(json_object_get(object, member));
-  return text && strcmp(text, value) == 0;
-}
-
 // A version that is Pending is ended by the compilation that its function waits for.
 static bool is_unfinished(mf_str key, const json_t *row) {
   const json_t *configuration = mf_row_configuration(row);
   return !mf_lambda_is_version(key) &&
-         (text_is(configuration, "State", "Pending") || text_is(configuration, "LastUpdateStatus", "InProgress"));
+         (mf_member_is(configuration, "State", "Pending") || mf_member_is(configuration, "LastUpdateStatus", "InProgress"));
 }
 
 static mf_str user_key(mf_arena *arena, const mf_blob_id *id, mf_str key) {
@@ -58,8 +45,8 @@ static mf_str user_key(mf_arena *arena, const mf_blob_id *id, mf_str key) {
 }
 
 void mf_index_change(mf_str key, const json_t *before, const json_t *after, mf_writes *writes) {
-  mf_blob_id old[MOST_BLOBS], new[MOST_BLOBS];
-  const uint32_t n_old = blobs_of(before, old), n_new = blobs_of(after, new);
+  mf_blob_id old[MF_ROW_BLOBS], new[MF_ROW_BLOBS];
+  const uint32_t n_old = mf_row_blobs(before, old), n_new = mf_row_blobs(after, new);
   for (uint32_t i = 0; i < n_new; i++)
     if (!is_among(&new[i], old, n_old) && !is_among(&new[i], new, i))
       mf_writes_add(writes, MF_TABLE_blob_users, user_key(writes->arena, &new[i], key), nothing);

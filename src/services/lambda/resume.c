@@ -34,17 +34,12 @@ static bool add_unfinished(void *context, mf_str key, mf_slice value) {
   return true;
 }
 
-static bool text_is(const json_t *object, const char *member, const char *value) {
-  const char *text = json_string_value(json_object_get(object, member));
-  return text && strcmp(text, value) == 0;
-}
-
 static void go_on(mf_lambda *lambda, mf_str key) {
   json_t *row;
   mf_error err;
   if (!mf_row_load(lambda->env.store, key, &row, &err)) mf_deploy_try_again(lambda);
   if (!row) return;
-  if (text_is(mf_row_configuration(row), "State", "Pending") || json_object_get(row, "deploy")) mf_deploy_compile(lambda, key, row);
+  if (mf_member_is(mf_row_configuration(row), "State", "Pending") || json_object_get(row, "deploy")) mf_deploy_compile(lambda, key, row);
   else mf_deploy_finish_update(lambda, key);
   json_decref(row);
 }
@@ -74,7 +69,7 @@ static void rebuild_if_stale(mf_lambda *lambda, mf_str key, const json_t *row) {
   mf_error err;
   mf_lambda_entry *function = NULL;
   const json_t *image = json_object_get(row, "image");
-  if (!image || (text_is(image, "built", lambda->env.built) && image_is_there(lambda, image))) return;
+  if (!image || (mf_member_is(image, "built", lambda->env.built) && image_is_there(lambda, image))) return;
   if (mf_lambda_entry_find(&lambda->functions, key, &function, &err) && function && !function->rebuilding) mf_deploy_rebuild(lambda, function);
 }
 

@@ -127,16 +127,15 @@ static void get_events(mf_rpc_call *call, window *w, int64_t hidden_before_ms) {
 void mf_logs_GetLogEvents(mf_rpc_call *call) {
   mf_logs *logs = call->context;
   mf_log_group group;
-  mf_log_stream streams[MF_MAX_LOG_SEGMENTS];
+  mf_log_stream stream;
   int64_t hidden_before_ms;
   if (!mf_logs_require_group(call, &group)) return;
-  const uint32_t n = mf_logs_streams(logs, group.log_key, streams, &hidden_before_ms);
-  uint32_t i = 0;
-  while (i < n && !mf_str_is(mf_logs_text(call, "logStreamName"), streams[i].name)) i++;
-  window w = {.logs = logs, .key = group.log_key, .stream = &streams[i], .limit = (uint32_t)mf_logs_number(call, "limit", MAX_EVENTS)};
-  if (i == n) mf_refuse(call->http, 400, "ResourceNotFoundException", "The specified log stream does not exist.");
-  else if (!(w.text = mf_arena_alloc(call->arena, PAGE_BYTES))) mf_refuse_no_memory(call->http);
-  else get_events(call, &w, hidden_before_ms);
+  if (mf_logs_require_stream(call, group.log_key, &stream, &hidden_before_ms)) {
+    window w = {.logs = logs, .key = group.log_key, .stream = &stream, .limit = (uint32_t)mf_logs_number(call, "limit", MAX_EVENTS)};
+    w.text = mf_arena_alloc(call->arena, PAGE_BYTES);
+    if (w.text) get_events(call, &w, hidden_before_ms);
+    else mf_refuse_no_memory(call->http);
+  }
   json_decref(group.row);
 }
 

@@ -38,5 +38,7 @@ int64_t mf_logs_number(const mf_rpc_call *call, const char *name, int64_t otherw
 
 // streams.c: oldest first. hidden_before_ms: events before are as good as deleted, by the group's retention.
 uint32_t mf_logs_streams(mf_logs *logs, mf_str log_key, mf_log_stream streams[MF_MAX_LOG_SEGMENTS], int64_t *hidden_before_ms);
+// The one that the call's logStreamName names. false: an answer was sent.
+bool mf_logs_require_stream(mf_rpc_call *call, mf_str log_key, mf_log_stream *stream, int64_t *hidden_before_ms) MF_MUST_CHECK;
 char *mf_logs_group_arn(mf_rpc_call *call, mf_str group, const char *suffix);
 #endif

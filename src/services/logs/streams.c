@@ -108,20 +108,27 @@ void mf_logs_DescribeLogStreams(mf_rpc_call *call) {
   json_decref(group.row);
 }
 
+bool mf_logs_require_stream(mf_rpc_call *call, mf_str log_key, mf_log_stream *stream, int64_t *hidden_before_ms) {
+  mf_log_stream streams[MF_MAX_LOG_SEGMENTS];
+  const uint32_t n = mf_logs_streams(call->context, log_key, streams, hidden_before_ms);
+  for (uint32_t i = 0; i < n; i++) {
+    if (!mf_str_is(mf_logs_text(call, "logStreamName"), streams[i].name)) continue;
+    *stream = streams[i];
+    return true;
+  }
+  mf_refuse(call->http, 400, "ResourceNotFoundException", "The specified log stream does not exist.");
+  return false;
+}
+
 void mf_logs_DeleteLogStream(mf_rpc_call *call) {
   mf_logs *logs = call->context;
   mf_log_group group;
-  mf_log_stream streams[MF_MAX_LOG_SEGMENTS];
+  mf_log_stream stream;
   int64_t hidden_before_ms;
   if (!mf_logs_require_group(call, &group)) return;
-  const uint32_t n = mf_logs_streams(logs, group.log_key, streams, &hidden_before_ms);
-  uint32_t i = 0;
-  while (i < n && !mf_str_is(mf_logs_text(call, "logStreamName"), streams[i].name)) i++;
-  if (i < n) {
-    mf_store_log_remove(logs->store, group.log_key, streams[i].segment.position);
+  if (mf_logs_require_stream(call, group.log_key, &stream, &hidden_before_ms)) {
+    mf_store_log_remove(logs->store, group.log_key, stream.segment.position);
     mf_rpc_respond(call, NULL);
-  } else {
-    mf_refuse(call->http, 400, "ResourceNotFoundException", "The specified log stream does not exist.");
   }
   json_decref(group.row);
 }
