@@ -1,12 +1,12 @@
 // Running: which event begins when, and what follows from how it ended.
 //
-// Events make way for those who wait. They begin at the end of a round of the loop, a few in each; two for each of the host's slots are
-// under way at most. What runs is not interrupted for a call that comes, so all slots but one are what events may hold for long: only
-// those of functions whose last run was brief may have more places. While somebody waits for an answer, or did a moment ago, one slot is
-// left to him, and after each event there is a rest that grows with its run: of a closed loop of calls less than one in a hundred meets an
-// event. Where the oldest have waited for long they make way no longer. While events arrive, one for each slot is under way, with a short
-// rest: whoever sends events waits for the disk, and for front. A brief function without any under way may begin one even when the places
-// are taken, and while somebody waits one of all, lest slow ones keep them.
+// Events make way for those who wait. What runs of them takes no run slot of the host and computes where nobody else would, so what is
+// left to share is front: events begin at the end of a round of the loop, a few in each, and while somebody waits for an answer, or did a
+// moment ago, each is followed by a rest: of a closed loop of calls less than one in a hundred meets an event. Where the host may not put
+// them behind (mf_events_options.beside), the rest grows with the run, and fewer are under way. Where the oldest have waited for long they
+// make way no longer. While events arrive the rest is short: whoever sends events waits for the disk, and for front.
+//
+// Two for each of the host's slots are under way, and of each function one in any case, lest slow functions keep brief ones waiting.
 #include "internal.h"
 
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #define LONGEST_REST_NS (500 * MF_NS_PER_MS)
 #define PRESSING_NS (90 * 60 * MF_NS_PER_S)  // a quarter of the age that an event may reach
 #define ARRIVAL_REST_NS (MF_NS_PER_MS / 2)
-#define BRIEF_NS (5 * MF_NS_PER_MS)
 #define FLUSH_NS (100 * MF_NS_PER_MS)
 #define FIRST_RETRY_NS (60 * MF_NS_PER_S)
 enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 50 };
@@ -49,47 +48,17 @@ static void pump_at(mf_events *events, int64_t when) {
 // Not within the timers that fire now, if it is one of them that asks: a round of the loop is between.
 void mf_pump_soon(mf_events *events) { pump_at(events, mf_now_ns()); }
 
-// ---- brief runs ----
-static uint32_t brief_hash(mf_str function) { return (uint32_t)mf_hash64(function.data, function.len, 0) | 1; }
-
-static void note_run(mf_events *events, mf_str function, int64_t ns) {
-  const uint32_t hash = brief_hash(function);
-  uint32_t *place = &events->brief[hash / 2 % MF_BRIEF_FUNCTIONS];
-  if (ns < BRIEF_NS) *place = hash;
-  else if (*place == hash) *place = 0;
-}
-
-static bool lasts(const mf_kept_event *event, int64_t now) { return !event->brief || now - event->begun_ns >= BRIEF_NS; }
-
-static bool is_brief(const mf_events *events, const mf_queue *queue, int64_t now) {
-  const uint32_t hash = brief_hash(mf_queue_function(queue));
-  if (events->brief[hash / 2 % MF_BRIEF_FUNCTIONS] != hash) return false;
-  for (const mf_kept_event *event = queue->running > 0 ? events->running.first : NULL; event; event = event->next)
-    if (event->queue == queue && lasts(event, now)) return false;
-  return true;
-}
-
 // ---- may another event begin, and of which queues? ----
-typedef struct room {
-  bool rests, waits;
-  uint32_t places, slow_places;  // of all, of those that may last
-  uint32_t n_slow;               // of those under way
-  int64_t now;
-} room;
-
-static room look_for_room(const mf_events *events, int64_t now) {
-  const bool waits = somebody_waits(events, now), arrive = events_arrive(events, now);
-  room r = {.rests = (waits || arrive) && now < events->rest_until_ns, .waits = waits, .slow_places = MF_MAX(events->slots - 1, 1), .now = now};
-  r.places = waits ? r.slow_places : arrive ? events->slots : 2 * events->slots;
-  for (const mf_kept_event *event = events->running.first; event; event = event->next) r.n_slow += lasts(event, now);
-  return r;
+static bool rests(const mf_events *events, int64_t now) {
+  return now < events->rest_until_ns && (somebody_waits(events, now) || events_arrive(events, now));
 }
 
-static bool has_place(const mf_events *events, const mf_queue *queue, const room *r) {
-  const bool is_free = events->n_running < r->places;
-  if (!is_brief(events, queue, r->now)) return is_free && r->n_slow < r->slow_places;
-  if (is_free) return true;
-  return r->waits ? events->n_running == r->n_slow : queue->running == 0 && events->n_running < MOST_RUNNING;
+static uint32_t places(const mf_events *events, int64_t now) {
+  return events->beside && somebody_waits(events, now) ? MF_MAX(events->slots - 1, 1) : 2 * events->slots;
+}
+
+static bool has_place(const mf_events *events, const mf_queue *queue, int64_t now) {
+  return events->n_running < places(events, now) || (queue->running == 0 && events->n_running < MOST_RUNNING);
 }
 
 // ---- what begins ----
@@ -112,7 +81,6 @@ static void show(mf_kept_event *event) {
 
 static void run(mf_events *events, mf_kept_event *event) {
   event->begun_ns = mf_now_ns();
-  event->brief = is_brief(events, event->queue, event->begun_ns);
   event->queue->running++;
   events->n_running++;
   mf_kept_list_add(&events->running, event);
@@ -152,11 +120,11 @@ static bool begin(mf_events *events, mf_kept_event *event) {
 }
 
 // The next queue, to the end of the line; NULL: there is none that may begin one.
-static mf_queue *next_queue(mf_events *events, const room *r) {
+static mf_queue *next_queue(mf_events *events, int64_t now) {
   for (int looks = 0; looks < LOOKS_PER_ROUND && events->ready_first; looks++) {
     mf_queue *queue = events->ready_first;
     const bool may_begin = mf_queue_to_the_end(queue);
-    if (may_begin && has_place(events, queue, r)) return queue;
+    if (may_begin && has_place(events, queue, now)) return queue;
     if (!may_begin) mf_queue_drop_unused(queue);
   }
   return NULL;
@@ -166,8 +134,8 @@ void mf_pump(mf_timer *timer) {
   mf_events *events = timer->data;
   bool goes_on = true;
   for (int begun = 0, looks = 0; goes_on && begun < PER_ROUND && looks < LOOKS_PER_ROUND && !events->stopped; looks++) {
-    const room r = look_for_room(events, mf_now_ns());
-    mf_queue *queue = r.rests ? NULL : next_queue(events, &r);
+    const int64_t now = mf_now_ns();
+    mf_queue *queue = rests(events, now) ? NULL : next_queue(events, now);
     goes_on = queue != NULL;
     mf_kept_event *event = queue ? mf_queue_pop(queue) : NULL;
     if (event) begun += begin(events, event);
@@ -175,7 +143,7 @@ void mf_pump(mf_timer *timer) {
   }
   if (!events->ready_first || events->stopped) return;
   const int64_t now = mf_now_ns();
-  if (now < events->rest_until_ns && look_for_room(events, now).rests) pump_at(events, events->rest_until_ns);
+  if (rests(events, now)) pump_at(events, events->rest_until_ns);
   else if (goes_on) pump_at(events, now);
   // else: when a run ends
 }
@@ -242,8 +210,8 @@ static void refused(mf_events *events, mf_kept_event *event, const mf_event_poli
 
 static void rest(mf_events *events, const mf_kept_event *event) {
   const int64_t now = mf_now_ns();
-  const int64_t long_rest = MF_MIN(MF_MAX(REST_PER_RUN * (now - event->begun_ns), SHORTEST_REST_NS), LONGEST_REST_NS);
-  if (somebody_waits(events, now)) events->rest_until_ns = now + long_rest;
+  const int64_t for_run = events->beside ? REST_PER_RUN * (now - event->begun_ns) : 0;
+  if (somebody_waits(events, now)) events->rest_until_ns = now + MF_MIN(MF_MAX(for_run, SHORTEST_REST_NS), LONGEST_REST_NS);
   else if (events_arrive(events, now)) events->rest_until_ns = now + ARRIVAL_REST_NS;
 }
 
@@ -252,7 +220,6 @@ void mf_events_ran(mf_events *events, mf_event *ran) {
   mf_queue *queue = event->queue;
   mf_event_policy policy;
   rest(events, event);
-  if (ran->verdict < MF_EVENT_THROTTLED) note_run(events, ran->function, mf_now_ns() - event->begun_ns);
   mf_kept_list_remove(&events->running, event);
   events->n_running--;
   queue->running--;

@@ -14,6 +14,7 @@ mf_events *mf_events_create(mf_store *store, mf_loop *loop, const mf_events_opti
   events->store = store;
   events->loop = loop;
   events->slots = MF_MAX(options->slots, 1);
+  events->beside = options->beside;
   events->retry_scale = options->retry_scale > 0 ? options->retry_scale : 1;
   events->pump = (mf_timer){.fire = mf_pump, .data = events};
   events->flush = (mf_timer){.fire = mf_flush_timer, .data = events};

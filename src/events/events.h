@@ -66,7 +66,8 @@ typedef struct mf_event_runner {
 } mf_event_runner;
 
 typedef struct mf_events_options {
-  uint32_t slots;               // that the host has: twice as many events are under way at most; 0: one
+  uint32_t slots;               // that the host has: twice as many events are under way, and of each function one in any case; 0: one
+  bool beside;                  // events compute beside calls, not only where nobody else would: they make way the more
   double retry_scale;           // of all delays between attempts (tests set it); 0: 1
 } mf_events_options;
 

@@ -16,7 +16,6 @@ enum {
   MF_RETRIES_LOADED = 64,              // retries that are due and in memory
   MF_QUEUE_RETRIES_LOADED = 8,         // of one queue
   MF_TARGETS = 3,
-  MF_BRIEF_FUNCTIONS = 1024,           // whose last run was brief, remembered by a hash of the name
 };
 
 typedef struct mf_queue mf_queue;
@@ -47,7 +46,6 @@ typedef struct mf_kept_event {         // an event in memory: in a window, under
   struct { mf_queue *queue; uint64_t sequence; } targets[MF_TARGETS];
   uint32_t n_targets;
   int64_t begun_ns;
-  bool brief;                          // of a function whose run before was
   uint64_t due;                        // its key begins with it, when it is a retry
   size_t key_len, row_len;
   char *row;
@@ -79,6 +77,7 @@ struct mf_events {
   mf_loop *loop;
   mf_event_runner runner;
   uint32_t slots;
+  bool beside;
   double retry_scale;
   bool stopped;
   mf_queue *buckets[MF_EVENT_QUEUES];
@@ -87,7 +86,6 @@ struct mf_events {
   mf_timer pump, flush, retry;
   mf_kept_list running;
   uint32_t n_running;
-  uint32_t brief[MF_BRIEF_FUNCTIONS];  // hashes; 0: none
   mf_kept_list moving;                 // until the commit of what follows from them is done
   struct mf_change *changes;           // of people, until their commits are done (list.c)
   mf_kept_list ended;                  // their rows are to be removed

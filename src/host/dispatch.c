@@ -95,12 +95,20 @@ static void dequeue(mf_host *host, mf_function *function, mf_invocation *invocat
 
 static bool is_brief(const mf_function *function) { return function->brief_runs >= BRIEF_RUNS; }
 
+static void note_run(mf_function *function, const mf_invocation *invocation) {
+  if (invocation->background) return;  // how long it was on a processor is not known
+  if (invocation->duration_ns >= BRIEF_NS) function->brief_runs = 0;
+  else if (invocation->outcome == MF_OUTCOME_ANSWER && !is_brief(function)) function->brief_runs++;
+}
+
 static bool has_slot(const mf_host *host, const mf_function *function) {
   if (host->running >= 2 * host->slots) return false;
   return is_brief(function) || host->running - host->running_brief < host->slots;
 }
 
+// What runs in the background takes none: whoever waits for an answer never waits for it.
 static void take_slot(mf_host *host, mf_function *function, mf_invocation *invocation) {
+  if (invocation->background) return;
   invocation->host.brief = is_brief(function);
   host->running++;
   host->running_brief += invocation->host.brief;
@@ -111,6 +119,7 @@ static void take_slot(mf_host *host, mf_function *function, mf_invocation *invoc
 
 static void leave_slot(mf_host *host, mf_function *function, const mf_invocation *invocation) {
   host->active_ns = mf_now_ns();
+  if (invocation->background) return;
   host->running--;
   host->running_brief -= invocation->host.brief;
   function->running--;
@@ -196,9 +205,18 @@ static void read_remains(const mf_worker *worker, uint64_t bytes, mf_invocation 
   invocation->max_memory_bytes = MF_MIN(bytes, (uint64_t)mf_function_of(invocation)->memory_mb * MB);
 }
 
+// Half of a background run's timeout is over: from now on it computes as the others do, or a busy machine would let it time out.
+static bool press(mf_host *host, mf_invocation *invocation) {
+  if (!invocation->background || invocation->host.pressed) return false;
+  invocation->host.pressed = true;
+  if (invocation->host.state == MF_INVOCATION_RUNNING) mf_worker_background(host, invocation->host.instance, false);
+  return mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.deadline_ns, &invocation->error);
+}
+
 static void on_deadline(mf_timer *timer) {
   mf_invocation *invocation = timer->data;
   mf_host *host = invocation->host.owner;
+  if (press(host, invocation)) return;
   const int64_t now = mf_now_ns();
   const bool ran = invocation->host.state == MF_INVOCATION_RUNNING;
   if (ran) read_remains(invocation->host.instance, mf_worker_private_bytes(invocation->host.instance), invocation);
@@ -254,8 +272,10 @@ bool mf_dispatch_bind(mf_host *host, mf_worker *worker, mf_function *function, b
 
 static void run(mf_host *host, mf_worker *worker, mf_invocation *invocation) {
   worker->state = MF_WORKER_BUSY;
-  host->at_work[host->n_at_work++] = worker;
-  worker->at_work = host->n_at_work;
+  if (!invocation->background) {
+    host->at_work[host->n_at_work++] = worker;
+    worker->at_work = host->n_at_work;
+  }
   worker->invocation = invocation;
   invocation->host.instance = worker;
   invocation->host.state = MF_INVOCATION_RUNNING;
@@ -269,6 +289,7 @@ static void run_on(mf_host *host, mf_worker *worker, mf_invocation *invocation) 
   mf_function *function = invocation->host.function;
   bool done = put_payload(worker, invocation, &invocation->error);
   const bool has_payload = done;
+  mf_worker_background(host, worker, invocation->background && !invocation->host.pressed);
   if (done) mf_mailbox_ring_worker(&worker->mailbox, invocation->payload.len, function->n_queued > 0);
   if (done && invocation->cold) done = mf_dispatch_bind(host, worker, function, false, &invocation->error);  // this is what wakes a blank one
   if (done) {
@@ -405,8 +426,7 @@ void mf_dispatch_answered(mf_host *host, mf_worker *worker) {
   leave_slot(host, function, invocation);
   leave(host, function, invocation);
   invocation->outcome = outcome_of(&mail);
-  if (invocation->duration_ns >= BRIEF_NS) function->brief_runs = 0;
-  else if (invocation->outcome == MF_OUTCOME_ANSWER && !is_brief(function)) function->brief_runs++;
+  note_run(function, invocation);
   worker->spent = invocation->outcome == MF_OUTCOME_OUT_OF_MEMORY;  // ends with it, as in Lambda
   invocation->response = mail.response;
   invocation->host.state = MF_INVOCATION_DONE;
@@ -480,8 +500,9 @@ static bool admit(mf_host *host, const mf_function_spec *spec, mf_function **fun
   if (!*function) return false;
   invocation->throttle_reason = take_share(host, *function, spec->unreserved_concurrency, invocation);
   if (invocation->throttle_reason) return mf_fail(err, MF_Throttled, "Rate Exceeded.");
-  if (mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.enqueued_ns + (int64_t)spec->timeout_ms * MF_NS_PER_MS, err))
-    return true;
+  const int64_t limit = (int64_t)spec->timeout_ms * MF_NS_PER_MS;
+  invocation->host.deadline_ns = invocation->host.enqueued_ns + limit;
+  if (mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.deadline_ns - (invocation->background ? limit / 2 : 0), err)) return true;
   give_share(host, *function, invocation);
   return false;
 }
@@ -515,6 +536,10 @@ void mf_host_invoke(mf_host *host, const mf_function_spec *spec, mf_invocation *
   if (function->in_flight == 0) mf_history_began(host, function->history);
   function->in_flight++;
   host->in_flight++;
+  if (invocation->background) {
+    start(host, function, invocation);
+    return;
+  }
   enqueue(host, function, invocation);
   fill_slots(host);
 }

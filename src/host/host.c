@@ -102,6 +102,7 @@ mf_host *mf_host_create(mf_loop *loop, int keeper_socket, const mf_host_options 
   }
   host->loop = loop;
   host->options = *options;
+  host->may_background = mf_host_may_background();
   if (host->options.max_workers == 0) host->options.max_workers = UINT32_MAX;
   host->slots = MF_MIN(options->run_slots ? options->run_slots : processors(), (uint32_t)MF_HOST_MAX_SLOTS);
   host->keeper = (mf_watch){.fd = keeper_socket, .ready = on_keeper, .data = host};

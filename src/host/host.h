@@ -99,6 +99,8 @@ typedef struct mf_invocation {
   int payload_fd;                // -1; else a file that holds payload.len bytes from offset 0
   void (*done)(struct mf_invocation *invocation);
   void *data;
+  bool background;               // nobody waits for it: takes no run slot (the caller bounds how many there are) and computes in the class
+                                 // of the idle, where the host may (mf_host_may_background), until half of its timeout is over
   // set before done
   mf_outcome outcome;
   mf_slice response;             // in the mailbox: valid until mf_host_release; a length was read once and checked
@@ -115,14 +117,18 @@ typedef struct mf_invocation {
   struct {
     void *owner, *instance, *function, *copy;
     struct mf_invocation *next, *previous;
-    int64_t enqueued_ns, started_ns;
+    int64_t enqueued_ns, started_ns, deadline_ns;
     mf_timer timer;
     int state;
     uint32_t attempts;           // workers that died before it began
-    bool brief;
+    bool brief, pressed;         // pressed: in the background, and half of its timeout is over
     int share;                   // of which limit it takes a part
   } host;
 } mf_invocation;
+
+// Whether this process may put workers into the scheduling class of the idle and take them out again (CAP_SYS_NICE, or RLIMIT_NICE of 20 as
+// an ordinary user; sched(7)). Without it invocations in the background compute beside the others, and slow them down.
+bool mf_host_may_background(void);
 
 // Never calls done before it returns.
 void mf_host_invoke(mf_host *host, const mf_function_spec *function, mf_invocation *invocation);

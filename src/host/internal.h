@@ -35,6 +35,7 @@ struct mf_worker {
   mf_worker_state state;
   uint32_t pool_class;
   bool exited, urgent, spent;  // spent: not for another invocation
+  bool background;             // in the scheduling class of the idle
   bool for_provision;          // STARTING: asked for by provision.c
   bool kept;                   // one of those that its function is provisioned with: in no order of age, without an end
   int64_t warm_since_ns, warm_ns;  // provisioned: when it was bound; what it took, until the first call has told of it
@@ -128,7 +129,7 @@ struct mf_host {
   mf_loop *loop;
   mf_host_options options;
   mf_watch keeper;
-  bool answered, draining;
+  bool answered, draining, may_background;
   void (*stop)(void *context);
   void *stop_context;
   bool stop_asked;
@@ -225,6 +226,9 @@ void mf_dispatch_stopped(mf_host *host, mf_worker *worker);  // it is no longer 
 void mf_dispatch_died(mf_host *host, mf_worker *worker);              // while it ran an invocation
 void mf_dispatch_settle(mf_host *host);                               // tells deferred ends, fills free slots
 void mf_dispatch_deinit(mf_host *host);
+
+// background.c
+void mf_worker_background(const mf_host *host, mf_worker *worker, bool background);
 
 // compile.c
 bool mf_compile_spawned(mf_host *host, const struct mf_message_spawned *message, int *pidfd);  // false: not a compiler's

@@ -189,6 +189,8 @@ void mf_sandbox_lacks(mf_buf *out) {
   else if (!has_own_uids())
     mf_buf_format(out, "user ids %d to %d cannot be used here: functions run under user id 0 without capabilities\n", MF_FIRST_UID,
                   MF_FIRST_UID + MF_UID_COUNT - 1);
+  if (!mf_host_may_background())
+    mf_buf_text(out, "no CAP_SYS_NICE, and RLIMIT_NICE is below 20: asynchronous invocations slow down those that come beside them\n");
   if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0) mf_buf_text(out, "this kernel has no seccomp: functions cannot start\n");
 }
 
@@ -224,7 +226,9 @@ static bool die_with(pid_t parent) { return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 
 
 const char *mf_sandbox_detach(pid_t parent, const int *fds, uint32_t n_fds) {
   if (!die_with(parent)) return "cannot die with the parent";
-  setsid();  // a key pressed at the user's terminal is the keeper's business
+  // A key pressed at the user's terminal is the keeper's business. A group of its own and no session: where Linux schedules by sessions
+  // (sched(7), autogroups) the classes of workers would mean nothing to those of other sessions.
+  setpgid(0, 0);
   reset_signals();
   if (!place_descriptors(fds, n_fds)) return "cannot place descriptors";
   wipe_environment();

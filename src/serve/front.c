@@ -177,7 +177,7 @@ static bool make_events(front *f, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   const long processors = sysconf(_SC_NPROCESSORS_ONLN);
   const mf_events_options options = {.slots = o->run_slots ? o->run_slots : (uint32_t)MF_MIN(MF_MAX(processors, 1), MF_HOST_MAX_SLOTS),
-                                     .retry_scale = o->retry_scale};
+                                     .beside = !mf_host_may_background(), .retry_scale = o->retry_scale};
   return (f->events = mf_events_create(f->store, f->loop, &options, err)) != NULL;
 }
 

@@ -158,6 +158,7 @@ void mf_serve_invoke(mf_serve_invoker *invoker, const mf_lambda_function *functi
   *r = (running){.invoker = invoker, .timeout_ms = function->timeout_ms};
   r->invocation.payload = call->payload;
   r->invocation.payload_fd = call->payload_fd;
+  r->invocation.background = call->background;
   r->invocation.done = done;
   r->invocation.data = call;
   memcpy(r->invocation.request_id, call->request_id, sizeof r->invocation.request_id);

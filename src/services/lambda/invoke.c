@@ -243,6 +243,7 @@ void mf_invoke_event(mf_lambda *lambda, mf_event *event) {
   } else {
     *i = (mf_invoking){.lambda = lambda, .function = what.function, .version = what.version, .event = event, .own_fd = -1};
     i->call.payload = event->payload;
+    i->call.background = true;
     i->call.payload_fd = -1;
     i->call.done = done;
     i->call.data = i;

@@ -14,6 +14,7 @@ typedef struct mf_lambda_call {
   char request_id[MF_UUID_TEXT + 1];
   mf_slice payload;
   int payload_fd;                 // -1: in memory
+  bool background;                // nobody waits for it
   void (*done)(struct mf_lambda_call *call);
   void *data;                     // the service's
   // result: Lambda's view

@@ -37,77 +37,41 @@ static void memory_holds_a_window_and_not_the_backlog(void **state) {
   stage_end(s);
 }
 
-static void wait_for_function(stage *s, const char *function, int times) {
-  const int64_t end = mf_now_ns() + 5 * MF_NS_PER_S;
-  for (int n = 0; n < times;) {
-    if (mf_now_ns() >= end) fail_msg("%s did not run %d times", function, times);
-    run_for(s, 2 * MF_NS_PER_MS);
-    n = 0;
-    for (int i = 0; i < s->n_runs; i++) n += strcmp(s->runs[i].function, function) == 0;
-  }
-}
-
-static void a_slow_function_leaves_places_to_brief_ones(void **state) {
+static void a_slow_function_leaves_a_place_to_each_other_one(void **state) {
   (void)state;
   stage *s = stage_begin(1);
-  assert_true(offer(s, "r/brief", 1));
-  wait_for_function(s, "r/brief", 1);
   s->holds = true;
   for (int i = 0; i < 50; i++) assert_true(offer(s, "r/slow", i));
-  wait_for_function(s, "r/slow", 1);
-  assert_true(offer(s, "r/brief", 2));
-  wait_for_function(s, "r/brief", 2);
-  assert_int_equal(s->n_held, 2);
-  stage_end(s);
-}
-
-// What runs is not interrupted: a call that comes while nobody waited finds a slot.
-static void events_that_may_last_leave_a_slot_free(void **state) {
-  (void)state;
-  stage *s = stage_begin_with(1, 4);
-  s->holds = true;
-  for (int i = 0; i < 40; i++) assert_true(offer(s, i % 2 ? "r/slow" : "r/other", i));
-  world_wait(&s->base, &s->n_runs, 3);
+  world_wait(&s->base, &s->n_held, 2);
+  for (int i = 0; i < 3; i++) assert_true(offer(s, "r/other", i));
+  assert_true(offer(s, "r/third", 1));
+  world_wait(&s->base, &s->n_held, 4);
   run_for(s, 20 * MF_NS_PER_MS);
-  assert_int_equal(s->n_held, 3);
-  s->holds = false;
-  for (int i = 0; i < s->n_held; i++) end_run(s, s->held[i]);
-  world_wait(&s->base, &s->n_runs, 40);
+  assert_int_equal(s->n_held, 4);
+  assert_string_equal(s->runs[2].function, "r/other");
+  assert_string_equal(s->runs[3].function, "r/third");
   stage_end(s);
 }
 
-// A function that was brief and is not any more holds no more places than others, once that shows.
-static void a_brief_function_that_lasts_is_none(void **state) {
-  (void)state;
-  stage *s = stage_begin_with(1, 4);
-  for (int i = 0; i < 4; i++) assert_true(offer(s, "r/f", i));
-  world_wait(&s->base, &s->n_runs, 4);
+static int held_beside(stage *s, bool beside) {
+  s->events->beside = beside;
   s->holds = true;
-  assert_true(offer(s, "r/f", 4));
-  world_wait(&s->base, &s->n_held, 1);
-  run_for(s, 10 * MF_NS_PER_MS);
-  for (int i = 0; i < 20; i++) assert_true(offer(s, "r/f", i));
-  world_wait(&s->base, &s->accepted, 25);
-  run_for(s, 20 * MF_NS_PER_MS);
-  assert_int_equal(s->n_held, 3);
-  stage_end(s);
-}
-
-static void a_brief_event_runs_beside_a_slow_one_while_somebody_waits(void **state) {
-  (void)state;
-  stage *s = stage_begin_with(1, 2);
-  assert_true(offer(s, "r/brief", 0));
-  wait_for_function(s, "r/brief", 1);
-  s->holds = true;
-  s->holds_only = "r/slow";
-  for (int i = 0; i < 5; i++) assert_true(offer(s, "r/slow", i));
-  wait_for_function(s, "r/slow", 1);
   mf_events_foreground(s->events, true);
-  for (int i = 1; i < 4; i++) assert_true(offer(s, "r/brief", i));
-  wait_for_function(s, "r/brief", 4);
-  assert_int_equal(s->n_held, 1);
-  mf_events_foreground(s->events, false);
-  stage_end(s);
+  for (int i = 0; i < 40; i++) assert_true(offer(s, "r/slow", i));
+  world_wait(&s->base, &s->accepted, 40);
+  run_for(s, 20 * MF_NS_PER_MS);
+  return s->n_held;
+}
+
+// Two for each slot, whoever waits; where they compute beside calls, one slot is left to whoever waits.
+static void so_many_are_under_way(void **state) {
+  (void)state;
+  for (int beside = 0; beside < 2; beside++) {
+    stage *s = stage_begin_with(1, 4);
+    assert_int_equal(held_beside(s, beside), beside ? 3 : 8);
+    mf_events_foreground(s->events, false);
+    stage_end(s);
+  }
 }
 
 static void a_start_finds_what_a_stop_left(void **state) {
@@ -324,15 +288,15 @@ static void an_event_whose_alias_is_gone_fails_without_an_attempt(void **state) 
   (void)state;
   stage *s = stage_begin(1);
   s->holds = true;
-  for (int i = 0; i < 3; i++) assert_true(offer(s, "r/f", i));
-  world_wait(&s->base, &s->accepted, 3);
-  world_wait(&s->base, &s->n_held, 1);
+  for (int i = 0; i < 4; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->accepted, 4);
+  world_wait(&s->base, &s->n_held, 2);
   s->policy.qualifier_gone = true;
-  end_run(s, s->held[0]);
+  for (int i = 0; i < 2; i++) end_run(s, s->held[i]);
   for (int i = 0; i < 2000 && rows_of(s, MF_TABLE_failed_events) < 2; i++) run_for(s, 2 * MF_NS_PER_MS);
   const listed l = list_events(s);
   assert_int_equal(l.n, 2);
-  assert_int_equal(s->n_runs, 1);
+  assert_int_equal(s->n_runs, 2);
   assert_string_equal(l.state, "failed");
   assert_non_null(strstr(l.reason, "has been deleted"));
   mf_error err;
@@ -516,10 +480,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_accepted_runs_once_and_its_row_goes),
       cmocka_unit_test(memory_holds_a_window_and_not_the_backlog),
-      cmocka_unit_test(a_slow_function_leaves_places_to_brief_ones),
-      cmocka_unit_test(events_that_may_last_leave_a_slot_free),
-      cmocka_unit_test(a_brief_function_that_lasts_is_none),
-      cmocka_unit_test(a_brief_event_runs_beside_a_slow_one_while_somebody_waits),
+      cmocka_unit_test(a_slow_function_leaves_a_place_to_each_other_one),
+      cmocka_unit_test(so_many_are_under_way),
       cmocka_unit_test(a_start_finds_what_a_stop_left),
       cmocka_unit_test(a_function_error_is_tried_twice_more_and_then_kept),
       cmocka_unit_test(a_retry_waits_out_a_stop),

@@ -1,6 +1,7 @@
 // The dispatcher with real processes: answers, failures, limits, fairness, deadlines, revisions, keep-alive, cancelling and draining.
 // Each scenario runs inside a front of its own; the test compares the keeper's exit status.
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -330,6 +331,53 @@ static void refusals(test_world *world) {
 }
 SCENARIO_WITH(quick_refusals_are_no_brief_runs, refusals, run_slots, 1)
 
+// ---- in the background ----
+
+static int class_of(const test_call *call) {
+  const mf_worker *worker = call->invocation.host.instance;
+  CHECK(worker != NULL, "'%s' does not run", call->payload);
+  return sched_getscheduler(worker->pid);
+}
+
+// Two slots and four in the background: a call is not held up, and computes in the usual class on an instance that was behind.
+static void background(test_world *world) {
+  mf_function_spec slow = function(world, "r/slow"), quick = function(world, "r/quick");
+  slow.timeout_ms = quick.timeout_ms = 60000;
+  static test_call behind[4], before, call;
+  CHECK(await_condition(world, pool_is_full, 5000), "blank workers");
+  start_background(world, &before, &quick, "sleep:1");
+  CHECK(class_of(&before) == (mf_host_may_background() ? SCHED_IDLE : SCHED_OTHER), "class %d", class_of(&before));
+  await_call(&before);
+  for (int i = 0; i < 4; i++) start_background(world, &behind[i], &slow, "sleep:300");
+  start_call(world, &call, &quick, "sleep:20");
+  CHECK(class_of(&call) == SCHED_OTHER, "class %d", class_of(&call));
+  await_call(&call);
+  OUTCOME(&call, MF_OUTCOME_ANSWER);
+  CHECK(!call.invocation.cold, "the instance is used again");
+  for (int i = 0; i < 4; i++) CHECK(!behind[i].done, "what runs behind is there still");
+  await_calls(behind, 4);
+  for (int i = 0; i < 4; i++) OUTCOME(&behind[i], MF_OUTCOME_ANSWER);
+}
+SCENARIO(what_runs_in_the_background_holds_nobody_up, background)
+
+static bool half_is_over(test_world *world) { return mf_now_ns() - ((test_call *)world->data)->began_ns > 250 * MF_NS_PER_MS; }
+
+static void pressed(test_world *world) {
+  mf_function_spec spec = function(world, "r/f");
+  spec.timeout_ms = 400;
+  static test_call call;
+  world->data = &call;
+  CHECK(await_condition(world, pool_is_full, 5000), "blank workers");
+  start_background(world, &call, &spec, "sleep:10000");
+  CHECK(class_of(&call) == (mf_host_may_background() ? SCHED_IDLE : SCHED_OTHER), "class %d", class_of(&call));
+  CHECK(await_condition(world, half_is_over, 2000) && !call.done, "half of the timeout");
+  CHECK(class_of(&call) == SCHED_OTHER, "class %d", class_of(&call));
+  await_call(&call);
+  OUTCOME(&call, MF_OUTCOME_TIMEOUT);
+  CHECK(call.ended_ns - call.began_ns >= 400 * MF_NS_PER_MS, "after %lld ns", (long long)(call.ended_ns - call.began_ns));
+}
+SCENARIO(after_half_of_its_timeout_it_computes_as_others_do, pressed)
+
 // ---- making way ----
 
 static void call_many(test_world *world, uint32_t n) {
@@ -599,6 +647,8 @@ int main(void) {
       cmocka_unit_test(run_slots_are_shared_fairly),
       cmocka_unit_test(brief_runs_are_handed_over_ahead),
       cmocka_unit_test(quick_refusals_are_no_brief_runs),
+      cmocka_unit_test(what_runs_in_the_background_holds_nobody_up),
+      cmocka_unit_test(after_half_of_its_timeout_it_computes_as_others_do),
       cmocka_unit_test(the_longest_idle_instance_makes_way),
       cmocka_unit_test(memory_that_instances_were_seen_to_hold_is_counted),
       cmocka_unit_test(a_blank_worker_that_died_unnoticed_costs_nobody_an_answer),

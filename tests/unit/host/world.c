@@ -101,8 +101,9 @@ static void on_done(mf_invocation *invocation) {
   mf_loop_stop(call->world->loop);
 }
 
-void start_call(test_world *world, test_call *call, const mf_function_spec *spec, const char *payload) {
+static void begin_call(test_world *world, test_call *call, const mf_function_spec *spec, const char *payload, bool background) {
   memset(call, 0, sizeof *call);
+  call->invocation.background = background;
   call->world = world;
   call->began_ns = mf_now_ns();
   snprintf(call->payload, sizeof call->payload, "%s", payload);
@@ -112,6 +113,14 @@ void start_call(test_world *world, test_call *call, const mf_function_spec *spec
   call->invocation.data = call;
   mf_host_invoke(world->host, spec, &call->invocation);
   CHECK(!call->done, "done was called inside mf_host_invoke");
+}
+
+void start_call(test_world *world, test_call *call, const mf_function_spec *spec, const char *payload) {
+  begin_call(world, call, spec, payload, false);
+}
+
+void start_background(test_world *world, test_call *call, const mf_function_spec *spec, const char *payload) {
+  begin_call(world, call, spec, payload, true);
 }
 
 void await_call(test_call *call) { await_calls(call, 1); }

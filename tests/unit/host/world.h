@@ -35,6 +35,7 @@ extern const mf_host_options small_options;
 
 mf_function_spec function(test_world *world, const char *key);
 void start_call(test_world *world, test_call *call, const mf_function_spec *spec, const char *payload);
+void start_background(test_world *world, test_call *call, const mf_function_spec *spec, const char *payload);
 void await_call(test_call *call);                     // and releases it
 void await_calls(test_call *calls, uint32_t n);
 test_call *make_call(test_world *world, const mf_function_spec *spec, const char *payload);  // start and await; static storage, one at a time
