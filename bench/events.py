@@ -127,5 +127,38 @@ def backlog(world):
             "lambda.front_pss_mb_under_backlog": front}
 
 
-MEASUREMENTS = [accepted, backlog]
+def beside_slow_events(world):
+    """A warm call of the small network while events of a 14 MB model run all the time, for a client that calls back to back and for one that
+    pauses for 5 ms before each call; over the same on a server without events."""
+    shape, slow = host.MODELS["14mb"][1], {}
+    with world.server() as busy, world.server() as alone:
+        for server in (busy, alone):
+            server.deploy(world.models / "mlp.onnx", "called")
+        busy.deploy(world.models / "mobilenetv2.onnx", "slow", "--timeout", "60")
+        calls = {server: host.script(world.scratch / f"call{server.port}", [server.request("called", {"x": [[i / 10 for i in range(10)]]})])
+                 for server in (busy, alone)}
+        at_once = lambda server: world.load(server.port, 1, 0, BLOCK, calls[server])["p99_us"]
+        after_pause = lambda server: host.percentile(world.load("pairs", server.port, 200, 5, calls[server])["paused_us"], 0.99)
+        event = host.script(world.scratch / "slow", [host.sign("POST", "/2015-03-31/functions/slow/invocations",
+                                                               json.dumps(host.picture_event(shape)).encode(), busy.keys,
+                                                               f"127.0.0.1:{busy.port}", headers={"x-amz-invocation-type": "Event"})])
+        kinds = {"": at_once, "_paused": after_pause}
+        seen = {(kind, server): [] for kind in kinds for server in (busy, alone)}
+        at_once(busy), at_once(alone)
+        before = totals(busy)
+        for _ in range(BLOCKS):
+            world.load(busy.port, CONNECTIONS, 0, 2000, event)
+            for kind, measure in kinds.items():
+                seen[kind, busy].append(measure(busy))
+                with stopped(busy):
+                    seen[kind, alone].append(measure(alone))
+        after = totals(busy)
+        if after["waiting"] == 0:
+            raise RuntimeError("the slow events were done before the calls")
+        for kind in kinds:
+            slow[f"lambda.sync_p99_beside_slow_events_ratio{kind}"] = statistics.median(seen[kind, busy]) / statistics.median(seen[kind, alone])
+    return slow | {"lambda.slow_events_drained_meanwhile": after["done"] - before["done"]}
+
+
+MEASUREMENTS = [accepted, backlog, beside_slow_events]
 
