@@ -15,7 +15,7 @@ static bool shape_matmul(mf_shape_call *call, mf_error *err) {
                         "the last dimension of X and the rows of the matrix", &merged, err))
     return false;
   call->outputs[0].dims[x->rank - 1] = mf_attr_int(&call->attributes, MF_MATMUL_COLUMNS);
-  return true;
+  return mf_shape_addends(call, err);
 }
 
 static const float *optional(const mf_kernel_call *call, uint32_t at) {

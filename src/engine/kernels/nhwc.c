@@ -71,11 +71,27 @@ static bool windows(mf_shape_call *call, mf_nhwc_kind kind, mf_error *err) {
   return true;
 }
 
+// Biases and what is added may be inputs of the model, of any size that the caller likes.
+bool mf_shape_addends(const mf_shape_call *call, mf_error *err) {
+  const mf_tensor *y = &call->outputs[0];
+  const int64_t channels = mf_ops_rank_known(y) ? y->dims[y->rank - 1] : MF_DIM_UNKNOWN;
+  int64_t merged;
+  const mf_tensor *bias = call->n_inputs > 2 ? call->inputs[2] : NULL, *added = call->n_inputs > 3 ? call->inputs[3] : NULL;
+  if (bias && mf_ops_rank_known(bias) && (!mf_ops_expect_rank(call, 2, 1, 1, err) ||
+                                          !mf_ops_merge_dim(bias->dims[0], channels, "the bias' elements and the output channels", &merged, err)))
+    return false;
+  if (!added || !mf_ops_rank_known(added) || !mf_ops_rank_known(y)) return true;
+  if (!mf_ops_expect_rank(call, 3, y->rank, y->rank, err)) return false;
+  for (uint32_t i = 0; i < y->rank; i++)
+    if (!mf_ops_merge_dim(added->dims[i], y->dims[i], "what is added and the output", &merged, err)) return false;
+  return true;
+}
+
 static bool shape_conv(mf_shape_call *call, mf_error *err) {
-  return windows(call, MF_NHWC_CONV, err);
+  return windows(call, MF_NHWC_CONV, err) && mf_shape_addends(call, err);
 }
 static bool shape_conv_transpose(mf_shape_call *call, mf_error *err) {
-  return windows(call, MF_NHWC_CONV_TRANSPOSE, err);
+  return windows(call, MF_NHWC_CONV_TRANSPOSE, err) && mf_shape_addends(call, err);
 }
 static bool shape_pool(mf_shape_call *call, mf_error *err) {
   return windows(call, MF_NHWC_POOL, err);

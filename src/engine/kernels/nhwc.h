@@ -41,6 +41,8 @@ typedef struct mf_nhwc {
 
 typedef enum mf_nhwc_kind { MF_NHWC_CONV, MF_NHWC_CONV_TRANSPOSE, MF_NHWC_POOL } mf_nhwc_kind;
 // Reads attributes and input dimensions, which must be known; the output's follow.
+// Shape functions: inputs 2 (bias) and 3 (what is added, if any) against output 0.
+bool mf_shape_addends(const mf_shape_call *call, mf_error *err) MF_MUST_CHECK;
 void mf_nhwc_read(const mf_attributes *a, const mf_tensor *x, mf_nhwc_kind kind, mf_nhwc *g);
 mf_activation mf_nhwc_activation(const mf_attributes *a);
 mf_activation mf_activation_read(

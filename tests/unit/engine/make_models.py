@@ -119,6 +119,13 @@ def structure():
            expected=[-x])
     simple("symbolic_dimension", [h.make_node("Neg", ["x"], ["y"])], [info("x", ["batch", 3])], [info("y", ["batch", 3])], given=[x],
            expected=[-x])
+    # The output's shape is known whatever the bias is.
+    picture, kernel = np.ones([1, 3, 4, 4], np.float32), nh.from_array(np.ones([4, 3, 3, 3], np.float32), "k")
+    for op, given, weights, expected in (("Conv", picture, kernel, np.full([1, 4, 2, 2], 28, np.float32)),
+                                         ("ConvTranspose", picture[:, :, :1, :1], nh.from_array(np.ones([3, 4, 1, 1], np.float32), "k"), np.full([1, 4, 1, 1], 4, np.float32)),
+                                         ("Gemm", picture[0, :, 0, :3], nh.from_array(np.ones([3, 4], np.float32), "k"), np.full([3, 4], 4, np.float32))):
+        simple(f"dynamic_bias_{op}", [h.make_node(op, ["x", "k", "b"], ["y"])], [info("x", given.shape), info("b", ["n"])], [info("y", None)], [weights],
+               given=[given, np.ones(4, np.float32)], expected=[expected])
     # x -> [rows, -1] by way of its own shape: folded when x is static, run when it is not.
     nodes = [
         h.make_node("Shape", ["x"], ["s"]),

@@ -69,6 +69,26 @@ static void wrong_inputs_are_named(void **state) {
   case_free(&c);
 }
 
+// A bias that does not fit what it is added to is no read beyond it, though the output's shape does not depend on it.
+static void a_bias_of_another_size_is_refused(void **state) {
+  (void)state;
+  static const char *const names[] = {"dynamic_bias_Conv", "dynamic_bias_ConvTranspose", "dynamic_bias_Gemm"};
+  static float x[48], bias[5];
+  for (size_t i = 0; i < MF_COUNT(names); i++) {
+    engine_case c;
+    mf_error err = {0};
+    start(&c, names[i]);
+    for (int64_t n = 2; n <= 5; n++) {
+      mf_instance_reset(c.instance);
+      mf_instance_input(c.instance, 0)->data = x;
+      *mf_instance_input(c.instance, 1) = (mf_tensor){.type = MF_FLOAT, .rank = 1, .dims = {n}, .data = bias};
+      assert_int_equal(mf_instance_run(c.instance, &err), n == 4);
+      if (n != 4) assert_int_equal(err.code, MF_InvalidInput);
+    }
+    case_free(&c);
+  }
+}
+
 static void sizes_change_from_run_to_run(void **state) {
   (void)state;
   engine_case c;
@@ -165,7 +185,7 @@ int main(int argc, char **argv) {
   cases = argv[1];
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(too_little_memory_is_said), cmocka_unit_test(a_dynamic_run_out_of_memory_fails_and_recovers),
-    cmocka_unit_test(wrong_inputs_are_named), cmocka_unit_test(sizes_change_from_run_to_run), cmocka_unit_test(static_runs_call_no_malloc),
+    cmocka_unit_test(wrong_inputs_are_named), cmocka_unit_test(sizes_change_from_run_to_run), cmocka_unit_test(a_bias_of_another_size_is_refused), cmocka_unit_test(static_runs_call_no_malloc),
     cmocka_unit_test(inputs_may_lie_in_the_arena_or_outside), cmocka_unit_test(the_heap_joins_what_is_freed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
