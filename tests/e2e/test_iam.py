@@ -21,7 +21,15 @@ TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal":
 OTHER = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "000000000000"}, "Action": "sts:AssumeRole"}]}
 ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["logs:*"], "Resource": "arn:aws:logs:*:*:*  é"}]}
 ONE = {"x": [[1, 2, 3, 4]]}
+OTHER_ALLOW = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "logs:Put*", "Resource": "*"}}
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+
+
+def sized(size):
+    """A policy of so many characters beside blanks."""
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::"}]}
+    policy["Statement"][0]["Resource"] += "x" * (size - len(json.dumps(policy).replace(" ", "")))
+    return json.dumps(policy, indent=4)
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +122,12 @@ def test_a_roles_own_policies(iam):
     assert iam.list_role_policies(RoleName="own")["PolicyNames"] == ["logs"]
     assert refused(iam.delete_role, RoleName="own") == (409, "DeleteConflict", "Cannot delete entity, must delete policies first.")
     assert refused(iam.get_role_policy, RoleName="own", PolicyName="no") == (404, "NoSuchEntity", "The role policy with name no cannot be found.")
-    big = {"s": "x" * 9000}
-    assert refused(iam.put_role_policy, RoleName="own", PolicyName="a", PolicyDocument=json.dumps({"s": "x" * 10300}))[1] == "LimitExceeded"
-    iam.put_role_policy(RoleName="own", PolicyName="b", PolicyDocument=json.dumps(big))
-    assert refused(iam.put_role_policy, RoleName="own", PolicyName="c", PolicyDocument=json.dumps(big))[2] == \
-        "Maximum policy size of 10240 bytes exceeded for role own"
+    too_much = (409, "LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role own")
+    assert refused(iam.put_role_policy, RoleName="own", PolicyName="a", PolicyDocument=sized(10241)) == too_much
+    iam.put_role_policy(RoleName="own", PolicyName="logs", PolicyDocument=sized(240))
+    assert refused(iam.put_role_policy, RoleName="own", PolicyName="b", PolicyDocument=sized(10001)) == too_much
+    iam.put_role_policy(RoleName="own", PolicyName="b", PolicyDocument=sized(10000))  # blanks do not count
+    iam.put_role_policy(RoleName="own", PolicyName="b", PolicyDocument=sized(10000))
     for name in ("logs", "b"):
         iam.delete_role_policy(RoleName="own", PolicyName=name)
     iam.delete_role(RoleName="own")
@@ -152,12 +161,12 @@ def test_managed_policies_are_attached_and_counted(iam):
 
 def test_versions_of_a_policy(iam):
     arn = iam.create_policy(PolicyName="versioned", PolicyDocument=json.dumps(ALLOW))["Policy"]["Arn"]
-    assert refused(iam.create_policy, PolicyName="Versioned", PolicyDocument="{}")[:2] == (409, "EntityAlreadyExists")
+    assert refused(iam.create_policy, PolicyName="Versioned", PolicyDocument=sized(6144))[:2] == (409, "EntityAlreadyExists")
     for i in range(4):
-        made = iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps({"n": i}), SetAsDefault=i == 0)["PolicyVersion"]
+        made = iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(OTHER_ALLOW), SetAsDefault=i == 0)["PolicyVersion"]
         assert made["VersionId"] == f"v{i + 2}" and made["IsDefaultVersion"] == (i == 0)
-    assert refused(iam.create_policy_version, PolicyArn=arn, PolicyDocument="{}")[:2] == (409, "LimitExceeded")
-    assert iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]["Document"] == {"n": 0}
+    assert refused(iam.create_policy_version, PolicyArn=arn, PolicyDocument=json.dumps(ALLOW))[:2] == (409, "LimitExceeded")
+    assert iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]["Document"] == OTHER_ALLOW
     assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v2"
     assert [v["VersionId"] for v in iam.list_policy_versions(PolicyArn=arn)["Versions"]] == ["v5", "v4", "v3", "v2", "v1"]
     assert refused(iam.delete_policy_version, PolicyArn=arn, VersionId="v2")[1] == "DeleteConflict"
@@ -170,6 +179,31 @@ def test_versions_of_a_policy(iam):
     iam.untag_policy(PolicyArn=arn, TagKeys=["a"])
     assert iam.list_policy_tags(PolicyArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
     iam.delete_policy(PolicyArn=arn)
+
+
+def test_documents_that_are_no_policies_are_refused(iam):
+    """What is refused, in which words: tests/unit/services/test_document.c. Here: everything that takes a document asks."""
+    make_role(iam, "judge")
+    arn = iam.create_policy(PolicyName="judged", PolicyDocument=json.dumps(ALLOW))["Policy"]["Arn"]
+    takers = [(iam.create_policy, {"PolicyName": "other"}), (iam.create_policy_version, {"PolicyArn": arn}),
+              (iam.put_role_policy, {"RoleName": "judge", "PolicyName": "p"})]
+    vendorless = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "GetFunction", "Resource": "*"}]})
+    for call, names in takers:
+        for document, message in ((vendorless, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."),
+                                  (json.dumps(TRUST), "Policy document should not specify a principal."), ("{", "Syntax errors in policy.")):
+            assert refused(call, **names, PolicyDocument=document) == (400, "MalformedPolicyDocument", message), call
+        assert refused(call, **names, PolicyDocument=json.dumps(ALLOW) + "\u0100") == (
+            400, "ValidationError", "The specified value for policyDocument is invalid. It must contain only printable ASCII characters.")
+    for call, names in takers[:2]:
+        assert refused(call, **names, PolicyDocument=sized(6145)) == (409, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144")
+    for call, names, member in ((iam.create_role, {"RoleName": "no"}, "AssumeRolePolicyDocument"),
+                                (iam.update_assume_role_policy, {"RoleName": "judge"}, "PolicyDocument")):
+        assert refused(call, **names, **{member: json.dumps(ALLOW)}) == (400, "MalformedPolicyDocument", "Has prohibited field Resource")
+        assert refused(call, **names, **{member: sized(2049)}) == (409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048")
+        assert refused(call, **names, **{member: "\u0100"})[1] == "ValidationError"
+    assert iam.get_role(RoleName="judge")["Role"]["AssumeRolePolicyDocument"] == TRUST
+    iam.delete_policy(PolicyArn=arn)
+    iam.delete_role(RoleName="judge")
 
 
 def test_roles_and_policies_outlive_a_kill():

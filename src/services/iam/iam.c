@@ -72,19 +72,54 @@ json_t *mf_iam_document(mf_arena *arena, mf_str document) {
   return out.failed ? NULL : json_stringn(out.len ? out.data : "", out.len);
 }
 
-static size_t without_blanks(mf_str text) {
+// ---- documents that are given ----
+size_t mf_iam_document_size(mf_str document) {
   size_t n = 0;
-  for (size_t i = 0; i < text.len; i++) n += !strchr(" \t\r\n", text.data[i]);
+  for (size_t i = 0; i < document.len; i++) n += !strchr(" \t\r\n", document.data[i]);
   return n;
 }
 
-bool mf_iam_check_document(mf_rpc_call *call, mf_str document, size_t limit, const char *quota) {
-  json_t *parsed = json_loadb(document.data, document.len, 0, NULL);
-  const bool is_object = json_is_object(parsed), is_lost = mf_json_lost();
+void mf_iam_refuse_inline_size(mf_rpc_call *call) {
+  const mf_str role = mf_iam_text(call->body, "RoleName");
+  mf_refuse(call->http, 409, "LimitExceeded", "Maximum policy size of %d bytes exceeded for role %.*s", MF_IAM_INLINE_LIMIT, MF_STR_ARG(role));
+}
+
+static bool fits(mf_rpc_call *call, mf_document_kind kind, mf_str document) {
+  static const struct {
+    mf_document_kind kind;
+    size_t limit;
+    const char *quota;
+  } quotas[] = {{MF_DOCUMENT_MANAGED, 6144, "PolicySize"}, {MF_DOCUMENT_TRUST, 2048, "ACLSizePerRole"}, {MF_DOCUMENT_INLINE, MF_IAM_INLINE_LIMIT, NULL}};
+  size_t i = 0;
+  while (quotas[i].kind != kind) i++;
+  if (mf_iam_document_size(document) <= quotas[i].limit) return true;
+  if (quotas[i].quota) mf_refuse(call->http, 409, "LimitExceeded", "Cannot exceed quota for %s: %zu", quotas[i].quota, quotas[i].limit);
+  else mf_iam_refuse_inline_size(call);
+  return false;
+}
+
+// [\u0009\u000A\u000D\u0020-\u00FF]+, in UTF-8.
+static bool has_good_characters(mf_rpc_call *call, const char *member, mf_str document) {
+  for (size_t i = 0; i < document.len; i++) {
+    const unsigned char c = (unsigned char)document.data[i];
+    if (c < 0xc4 && (c >= ' ' || strchr("\t\r\n", c))) continue;
+    mf_refuse(call->http, 400, "ValidationError", "The specified value for %c%s is invalid. It must contain only printable ASCII characters.",
+              member[0] | 0x20, member + 1);
+    return false;
+  }
+  return true;
+}
+
+// The size first: it bounds what the rules cost.
+bool mf_iam_check_document(mf_rpc_call *call, mf_document_kind kind, const char *member) {
+  const mf_str document = mf_iam_text(call->body, member);
+  mf_buf fault = {.arena = call->arena};
+  if (!has_good_characters(call, member, document) || !fits(call, kind, document)) return false;
+  json_t *parsed = json_loadb(document.data, document.len, JSON_REJECT_DUPLICATES, NULL);
+  const bool is_good = mf_document_check(kind, parsed, &fault);
   json_decref(parsed);
-  if (is_lost) mf_refuse_no_memory(call->http);
-  else if (!is_object) mf_refuse(call->http, 400, "MalformedPolicyDocument", "This policy contains invalid Json");
-  else if (without_blanks(document) > limit) mf_refuse(call->http, 409, "LimitExceeded", "Cannot exceed quota for %s: %zu", quota, limit);
+  if (fault.failed || mf_json_lost()) mf_refuse_no_memory(call->http);
+  else if (!is_good) mf_refuse(call->http, 400, "MalformedPolicyDocument", "%.*s", MF_STR_ARG(mf_buf_view(&fault)));
   else return true;
   return false;
 }

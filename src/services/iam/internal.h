@@ -4,6 +4,7 @@
 #ifndef MF_SERVICES_IAM_INTERNAL_H
 #define MF_SERVICES_IAM_INTERNAL_H
 
+#include "document.h"
 #include "iam.h"
 
 struct mf_iam {
@@ -40,8 +41,11 @@ bool mf_iam_load(mf_rpc_call *call, mf_table table, mf_str key, json_t **row);
 json_t *mf_iam_require_role(mf_rpc_call *call, mf_str *key);
 // The row of the policy of that ARN. false: an answer was sent. *row NULL: it is one of AWS's own, of which there is no row here.
 bool mf_iam_load_policy(mf_rpc_call *call, mf_str arn, mf_str *key, json_t **row);
-// Is it JSON, and not too long without its blanks? false: an answer was sent.
-bool mf_iam_check_document(mf_rpc_call *call, mf_str document, size_t limit, const char *quota);
+enum { MF_IAM_INLINE_LIMIT = 10240 };  // of a role's own policies together
+size_t mf_iam_document_size(mf_str document);  // as quotas count it: without its blanks
+void mf_iam_refuse_inline_size(mf_rpc_call *call);
+// Is this member of the request a policy of this kind, and not too long? false: an answer was sent.
+bool mf_iam_check_document(mf_rpc_call *call, mf_document_kind kind, const char *member);
 // false: an answer was sent. Tags of both lists, the later ones count.
 bool mf_iam_merge_tags(mf_rpc_call *call, json_t *tags, const json_t *given);
 void mf_iam_drop_tags(json_t *tags, const json_t *keys);

@@ -1,7 +1,7 @@
 // Managed policies and their versions. AWS's own (arn:aws:iam::aws:policy/…) may be attached to roles; their documents are not here.
 #include "internal.h"
 
-enum { POLICY_LIMIT = 6144, MAX_VERSIONS = 5 };
+enum { MAX_VERSIONS = 5 };
 #define OURS "arn:aws:iam::" MF_ACCOUNT ":policy/"
 #define AWS_OWN "arn:aws:iam::aws:policy/"
 
@@ -80,7 +80,7 @@ static json_t *new_policy(mf_rpc_call *call, mf_str name) {
 void mf_iam_CreatePolicy(mf_rpc_call *call) {
   json_t *row;
   const mf_str name = mf_iam_text(call->body, "PolicyName"), key = mf_iam_key(call->arena, name);
-  if (!mf_iam_check_document(call, mf_iam_text(call->body, "PolicyDocument"), POLICY_LIMIT, "PolicySize") ||
+  if (!mf_iam_check_document(call, MF_DOCUMENT_MANAGED, "PolicyDocument") ||
       !mf_iam_load(call, MF_TABLE_iam_policies, key, &row))
     return;
   if (row) {
@@ -129,7 +129,7 @@ void mf_iam_ListPolicies(mf_rpc_call *call) { mf_iam_list(call, MF_TABLE_iam_pol
 // ---- versions ----
 void mf_iam_CreatePolicyVersion(mf_rpc_call *call) {
   mf_str key;
-  if (!mf_iam_check_document(call, mf_iam_text(call->body, "PolicyDocument"), POLICY_LIMIT, "PolicySize")) return;
+  if (!mf_iam_check_document(call, MF_DOCUMENT_MANAGED, "PolicyDocument")) return;
   json_t *row = require_policy(call, &key);
   char *date = mf_iam_date(call->arena);
   if (row && json_array_size(json_object_get(row, "versions")) >= MAX_VERSIONS) {

@@ -1,7 +1,7 @@
 // What a role may do, as far as it is written down: policies of its own, and managed ones that are attached.
 #include "internal.h"
 
-enum { INLINE_LIMIT = 10240, MAX_ATTACHED = 20 };
+enum { MAX_ATTACHED = 20 };
 
 static void refuse_no_policy(mf_rpc_call *call, mf_str name) {
   mf_refuse(call->http, 404, "NoSuchEntity", "The role policy with name %.*s cannot be found.", MF_STR_ARG(name));
@@ -11,16 +11,14 @@ static bool fits(mf_rpc_call *call, const json_t *policies) {
   const char *name;
   json_t *document;
   size_t sum = 0;
-  json_object_foreach((json_t *)(uintptr_t)policies, name, document) sum += json_string_length(document);
-  if (sum <= INLINE_LIMIT) return true;
-  const mf_str role = mf_iam_text(call->body, "RoleName");
-  mf_refuse(call->http, 409, "LimitExceeded", "Maximum policy size of %d bytes exceeded for role %.*s", INLINE_LIMIT, MF_STR_ARG(role));
-  return false;
+  json_object_foreach((json_t *)(uintptr_t)policies, name, document) sum += mf_iam_document_size(mf_iam_text(policies, name));
+  if (sum > MF_IAM_INLINE_LIMIT) mf_iam_refuse_inline_size(call);
+  return sum <= MF_IAM_INLINE_LIMIT;
 }
 
 void mf_iam_PutRolePolicy(mf_rpc_call *call) {
   mf_str key;
-  if (!mf_iam_check_document(call, mf_iam_text(call->body, "PolicyDocument"), INLINE_LIMIT, "PolicySize")) return;
+  if (!mf_iam_check_document(call, MF_DOCUMENT_INLINE, "PolicyDocument")) return;
   json_t *row = mf_iam_require_role(call, &key), *policies = json_object_get(row, "policies");
   if (!row) return;
   json_object_set(policies, mf_iam_text(call->body, "PolicyName").data, json_object_get(call->body, "PolicyDocument"));

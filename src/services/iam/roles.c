@@ -1,7 +1,7 @@
 // Roles: made, read, changed, deleted, tagged.
 #include "internal.h"
 
-enum { TRUST_LIMIT = 4096, DEFAULT_SESSION_S = 3600 };
+enum { DEFAULT_SESSION_S = 3600 };
 
 static mf_str path_of(const json_t *members) {
   const mf_str path = mf_iam_text(members, "Path");
@@ -56,7 +56,7 @@ void mf_iam_CreateRole(mf_rpc_call *call) {
               "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.");
     return;
   }
-  if (!mf_iam_check_document(call, mf_iam_text(call->body, "AssumeRolePolicyDocument"), TRUST_LIMIT, "ACLSizePerRole") ||
+  if (!mf_iam_check_document(call, MF_DOCUMENT_TRUST, "AssumeRolePolicyDocument") ||
       !mf_iam_load(call, MF_TABLE_iam_roles, key, &row))
     return;
   if (row) {
@@ -125,7 +125,7 @@ void mf_iam_UpdateRoleDescription(mf_rpc_call *call) { change_role(call, set_giv
 void mf_iam_PutRolePermissionsBoundary(mf_rpc_call *call) { change_role(call, put_boundary, NULL); }
 void mf_iam_DeleteRolePermissionsBoundary(mf_rpc_call *call) { change_role(call, drop_boundary, NULL); }
 void mf_iam_UpdateAssumeRolePolicy(mf_rpc_call *call) {
-  if (mf_iam_check_document(call, mf_iam_text(call->body, "PolicyDocument"), TRUST_LIMIT, "ACLSizePerRole")) change_role(call, set_trust, NULL);
+  if (mf_iam_check_document(call, MF_DOCUMENT_TRUST, "PolicyDocument")) change_role(call, set_trust, NULL);
 }
 
 void mf_iam_DeleteRole(mf_rpc_call *call) {

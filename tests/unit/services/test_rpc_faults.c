@@ -25,7 +25,12 @@ FAULT_WRAP_MEMORY
 
 #define ACCESS_KEY "AKIDEXAMPLE"
 #define SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-#define DOCUMENT "%7B%22Version%22%3A%222012-10-17%22%7D"
+#define DOCUMENT \
+  "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22s3%3" \
+  "A%2A%22%2C%22Resource%22%3A%22%2A%22%7D%7D"
+#define TRUST \
+  "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22sts%3AAssumeRole%22%2C%22Principal%22%3" \
+  "A%7B%22AWS%22%3A%22%2A%22%7D%7D%7D"
 #define POLICY "arn%3Aaws%3Aiam%3A%3A000000000000%3Apolicy%2Fp"
 #define GROUP "\"logGroupName\":\"/aws/lambda/f\""
 enum { LARGEST_TEXT = 4096, PATIENCE_S = 10, INCOMPLETE = 299 };
@@ -34,12 +39,12 @@ enum { LARGEST_TEXT = 4096, PATIENCE_S = 10, INCOMPLETE = 299 };
 static const struct {
   const char *service, *operation, *body, *holds;
 } requests[] = {
-    {"iam", "CreateRole", "&RoleName=r&AssumeRolePolicyDocument=" DOCUMENT "&Tags.member.1.Key=k&Tags.member.1.Value=v", DOCUMENT},
+    {"iam", "CreateRole", "&RoleName=r&AssumeRolePolicyDocument=" TRUST "&Tags.member.1.Key=k&Tags.member.1.Value=v", TRUST},
     {"iam", "PutRolePolicy", "&RoleName=r&PolicyName=own&PolicyDocument=" DOCUMENT, "RequestId"},
     {"iam", "CreatePolicy", "&PolicyName=p&PolicyDocument=" DOCUMENT, "policy/p"},
     {"iam", "AttachRolePolicy", "&RoleName=r&PolicyArn=" POLICY, "RequestId"},
     {"iam", "CreatePolicyVersion", "&PolicyArn=" POLICY "&SetAsDefault=true&PolicyDocument=" DOCUMENT, "v2"},
-    {"iam", "GetRole", "&RoleName=r", DOCUMENT},
+    {"iam", "GetRole", "&RoleName=r", TRUST},
     {"iam", "ListRoles", "&MaxItems=10", "<RoleName>r</RoleName>"},
     {"iam", "GetRolePolicy", "&RoleName=r&PolicyName=own", DOCUMENT},
     {"iam", "ListAttachedRolePolicies", "&RoleName=r", "<PolicyName>p</PolicyName>"},
