@@ -88,11 +88,12 @@ static bool route(void *context, mf_http_request *http, mf_str service, mf_route
   mf_str target = mf_request_target(http);
   mf_str method = mf_request_method(http);
   if (mf_lambda_url_route(f->lambda, http, service, result)) return true;
-  if (mf_str_is(target, "/healthz") && (mf_str_is(method, "GET") || mf_str_is(method, "HEAD"))) {
+  const bool reads = mf_str_is(method, "GET") || mf_str_is(method, "HEAD");
+  if (mf_str_is(target, "/healthz") && reads) {
     *result = (mf_route_result){.handle = health, .context = f, .anonymous = true};
     return true;
   }
-  if (mf_str_is(target, "/metrics") && mf_str_is(method, "GET")) {  // names of functions are for nobody but this machine's users
+  if (mf_str_is(target, "/metrics") && reads) {  // names of functions are for nobody but this machine's users
     *result = (mf_route_result){.handle = metrics, .context = f, .anonymous = f->setup->listening->loopback};
     return true;
   }

@@ -54,13 +54,38 @@ static bool line_has_nul(const mf_http_request *request) {
   return ends_early(request->method.data + request->method.len, request->uri) || ends_early(request->uri_end, request->version.data);
 }
 
-// Whatever makes it doubtful where this request ends (RFC 9112 §5.1, §6.1, §11.2), NULL: nothing.
+// Whatever makes it doubtful where this request ends or whom it is for (RFC 9112 §3.2, §5.1, §6.1, §11.2), NULL: nothing.
 static const char *doubt(mf_http_request *request) {
   if (line_has_nul(request)) return "The request line holds a NUL.";
   if (request->odd_header) return "A header's name holds a blank or a control character, or a header's value holds a CR.";
   if (!take_length(request)) return "Content-Length is malformed, stands there twice, or stands beside Transfer-Encoding.";
   if (request->content_length == UINT64_MAX && mf_str_is(request->version, "HTTP/1.0")) return "HTTP/1.0 knows no Transfer-Encoding.";
+  if (count_headers(request, "host") > 1) return "Host stands there twice.";
+  if (request->target.len == 0 || request->target.data[0] != '/') return "The request's target is neither a path nor a URL.";
   return NULL;
+}
+
+// A tunnel or an echo of the request's headers are nobody's, whatever the target: a function's 200 to CONNECT would leave the client in a
+// tunnel to nowhere.
+static bool method_is_acceptable(mf_http_request *request) {
+  static const char body[] = "{\"message\":\"This server has no use for the method.\"}";
+  static const mf_header headers[] = {{"Content-Type", MF_STR("application/json")}, {"x-amzn-ErrorType", MF_STR("MethodNotAllowedException")},
+                                      {"Allow", MF_STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")}};
+  if (!mf_str_is(request->method, "CONNECT") && !mf_str_is(request->method, "TRACE")) return true;
+  request->must_close = true;
+  mf_respond(request, 405, headers, MF_COUNT(headers), (mf_slice){body, sizeof body - 1}, NULL, NULL);
+  return false;
+}
+
+// libmicrohttpd meets the only expectation that there is (RFC 9110 §10.1.1).
+static bool expectation_is_acceptable(mf_http_request *request) {
+  for (uint32_t i = 0; i < request->n_headers; i++) {
+    const mf_header *h = &request->headers[i];
+    if (strcasecmp(h->name, "expect") != 0 || (h->value.len == 12 && strncasecmp(h->value.data, "100-continue", 12) == 0)) continue;
+    mf_respond_error(request, 417, "ExpectationFailed", "The only expectation that this server meets is 100-continue.", false);
+    return false;
+  }
+  return true;
 }
 
 static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connection *handle) {
@@ -68,6 +93,7 @@ static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connecti
     mf_respond_error(request, 431, "RequestHeaderFieldsTooLarge", "The request has too many headers.", false);
     return false;
   }
+  if (!method_is_acceptable(request)) return false;
   const char *problem = doubt(request);
   if (problem) {
     request->must_close = true;
@@ -83,7 +109,7 @@ static bool headers_are_acceptable(mf_http_request *request, struct MHD_Connecti
                      "name that the server was told to listen on.", false);
     return false;
   }
-  return true;
+  return expectation_is_acceptable(request);
 }
 
 static bool find_secret(mf_http_request *request, mf_str *secret, mf_auth_error *err) {

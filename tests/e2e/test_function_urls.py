@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import re
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -228,7 +229,7 @@ def test_answers_carry_what_the_configuration_says(cors):
     answer = cors.send(headers={"Origin": "https://a.example"})
     assert answer[::2] == (200, Y)
     assert cors_headers(answer) == {"access-control-allow-origin": "https://a.example", "access-control-allow-credentials": "true",
-                                    "access-control-expose-headers": "x-c,date"}
+                                    "access-control-expose-headers": "x-c,date", "vary": "Origin"}
     assert cors_headers(cors.send(body=b"no JSON", headers={"Origin": "https://a.example"}))["access-control-allow-origin"] == "https://a.example"
     for headers in ({}, {"Origin": "https://evil.example"}):
         answer = cors.send(headers=headers)
@@ -239,6 +240,19 @@ def test_a_star_echoes_the_origin_and_no_configuration_leaves_options_to_the_fun
     assert cors_headers(preflight(bright, "https://any.example"))["access-control-allow-origin"] == "https://any.example"
     answer = preflight(scale, "https://any.example")
     assert answer[0] == 400 and cors_headers(answer) == {}
+
+
+# ---- what no decent client sends ----
+def test_tunnels_echoes_and_two_hosts_end_before_the_function(scale):
+    """The function would answer 200, after which a client that asked for a tunnel waits for ever."""
+    head = f"HTTP/1.1\r\nHost: {scale.host}\r\n"
+    for text, status in ((f"CONNECT {scale.host}:443 {head}", 405), (f"CONNECT / {head}", 405), (f"TRACE / {head}", 405),
+                         (f"POST / {head}Host: {scale.host}\r\n", 400), (f"OPTIONS * {head}", 400), (f"POST / {head}Expect: more\r\n", 417)):
+        where, port = scale.where.split(":")
+        with socket.create_connection((where, int(port)), 10) as connection:
+            connection.sendall(f"{text}Connection: close\r\nContent-Length: {len(X)}\r\n\r\n".encode() + X)
+            assert connection.makefile("rb").read().startswith(b"HTTP/1.1 %d " % status), text
+    assert scale.send("PATCH")[::2] == (200, Y)
 
 
 # ---- bodies ----

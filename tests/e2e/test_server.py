@@ -87,14 +87,28 @@ def test_a_query_may_have_any_number_of_parameters(server, query):
         assert answer.status == 200
 
 
-def test_health_is_asked_by_get_and_by_head(server):
-    host = server.endpoint.split("//")[1]
-    for method in ("GET", "HEAD"):
-        connection = http.client.HTTPConnection(host, timeout=10)
-        connection.request(method, "/healthz")
-        answer = connection.getresponse()
-        assert answer.status == 200 and int(answer.headers["Content-Length"]) > 50 and bool(answer.read()) == (method == "GET")
-        connection.close()
+def ask(server, method, path, **headers):
+    connection = http.client.HTTPConnection(server.endpoint.split("//")[1], timeout=10)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, answer.headers, body
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/metrics"])
+def test_health_and_metrics_are_asked_by_get_and_by_head(server, path):
+    (got, of_get, body), (head, of_head, nothing) = ask(server, "GET", path), ask(server, "HEAD", path)
+    assert (got, head, nothing) == (200, 200, b"") and len(body) == int(of_get["Content-Length"]) > 50
+    assert of_head["Content-Type"] == of_get["Content-Type"] and int(of_head["Content-Length"]) > 50
+
+
+def test_pages_of_other_origins_are_told_nothing_of_the_api(server):
+    """A browser asks first, and without Access-Control-Allow-Origin its page gets nowhere."""
+    asking = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    for path in ("/2015-03-31/functions/", "/", "/healthz", "/metrics", "/_mayfly/keys"):
+        status, headers, _ = ask(server, "OPTIONS", path, **asking)
+        assert status == 403 and not [name for name in headers if name.lower().startswith("access-control")], path
 
 
 def test_messages_name_what_was_meant(server, tmp_path):

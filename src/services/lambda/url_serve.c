@@ -270,6 +270,7 @@ static void set_cors(url_call *call, const json_t *cors, bool preflight) {
   const mf_str origin = mf_request_header(http, "origin");
   if (origin.len == 0 || !lists(json_object_get(cors, "AllowOrigins"), origin)) return;
   add_cors(call, "Access-Control-Allow-Origin", origin);
+  add_cors(call, "Vary", MF_STR("Origin"));  // a cache must not hand one origin's answer to another
   if (json_is_true(json_object_get(cors, "AllowCredentials"))) add_cors(call, "Access-Control-Allow-Credentials", MF_STR("true"));
   if (!preflight) {
     add_cors(call, "Access-Control-Expose-Headers", joined(arena, json_object_get(cors, "ExposeHeaders")));
@@ -279,7 +280,6 @@ static void set_cors(url_call *call, const json_t *cors, bool preflight) {
   add_cors(call, "Access-Control-Allow-Headers", joined(arena, json_object_get(cors, "AllowHeaders")));
   const json_t *age = json_object_get(cors, "MaxAge");
   if (age) add_cors(call, "Access-Control-Max-Age", mf_str_from(mf_str_format(arena, "%lld", (long long)json_integer_value(age))));
-  add_cors(call, "Vary", MF_STR("Origin"));
 }
 
 static void answer_preflight(mf_http_request *http, const mf_principal *principal, void *context) {

@@ -269,6 +269,21 @@ class Http(unittest.TestCase):
         for target in ('/anonymous', ' /anonymous', '/anonymous?a=b', 'http://localhost/anonymous'):
             self.assertTrue(raw(self.server, f'GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'.encode()).startswith(b'HTTP/1.1 200 '))
 
+    def test_hosts_that_stand_there_twice(self):
+        for second in ('localhost', 'evil.example', ''):
+            self.refused(self.post(f'hOST: {second}\r\nContent-Length: 0\r\n'), b'Host stands there twice')
+
+    def test_targets_that_are_no_paths(self):
+        for method, target in (('OPTIONS', '*'), ('GET', 'anonymous'), ('GET', 'localhost:80'), ('GET', '?a=b'), ('GET', '*')):
+            self.refused(f'{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n'.encode(), b'neither a path nor a URL')
+
+    def test_no_tunnels_and_no_echoes(self):
+        for method, target in (('CONNECT', 'localhost:443'), ('CONNECT', '/anonymous'), ('TRACE', '/anonymous'), ('TRACE', '*')):
+            answer = raw(self.server, f'{method} {target} HTTP/1.1\r\nHost: localhost\r\nCookie: secret\r\n\r\nGET /anonymous HTTP/1.1\r\n\r\n'.encode())
+            self.assertTrue(answer.startswith(b'HTTP/1.1 405 '), (method, target, answer))
+            self.assertIn(b'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n', answer)
+            self.assertEqual((answer.count(b'HTTP/1.1 '), b'secret' in answer), (1, False), answer)
+
     def test_a_transfer_encoding_in_http_1_0(self):
         self.refused(b'POST /anonymous HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n3\r\nabc\r\n0\r\n\r\n', b'HTTP/1.0')
 
@@ -297,6 +312,22 @@ class Http(unittest.TestCase):
             self.assertLess(time.monotonic() - start, 0.5)
             s.sendall(b'ok')
             self.assertTrue(s.recv(1000).endswith(b'ok'))
+
+    def test_expectations_that_nobody_meets(self):
+        for lines in ('Expect: tea\r\n', 'Expect: 100-continue, tea\r\n', 'Expect: 100-continue\r\nExpect: tea\r\n', 'Expect:\r\n'):
+            answer = raw(self.server, self.post(lines + 'Connection: close\r\nContent-Length: 2\r\n', b'ok'))
+            self.assertTrue(answer.startswith(b'HTTP/1.1 417 '), (lines, answer))
+            self.assertEqual(answer.count(b'HTTP/1.1 '), 1, answer)
+        for version, expected in (('1.0', b'HTTP/1.1 200 '), ('1.1', b'HTTP/1.1 100 ')):  # 1.0 knows no interim answers
+            answer = raw(self.server, f'POST /anonymous HTTP/{version}\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-Continue\r\n'
+                         'Content-Length: 2\r\n\r\nok'.encode())
+            self.assertTrue(answer.startswith(expected) and answer.endswith(b'ok'), answer)
+
+    def test_what_is_refused_by_its_headers_is_not_continued(self):
+        for target, length, status in (('/small', 2, b'403'), ('/anonymous', 1 << 40, b'413')):
+            answer = raw(self.server, f'POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n'
+                         f'Content-Length: {length}\r\n\r\n'.encode())
+            self.assertTrue(answer.startswith(b'HTTP/1.1 ' + status), answer)
 
     def test_keep_alive(self):
         connection = http.client.HTTPConnection('127.0.0.1', self.server.port, timeout=5)
