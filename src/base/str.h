@@ -28,6 +28,7 @@ static inline bool mf_str_is(mf_str a, const char *b) { return mf_str_equal(a, m
 bool mf_str_starts(mf_str s, mf_str prefix);
 bool mf_str_ends(mf_str s, mf_str suffix);
 bool mf_str_is_utf8(mf_str s);  // well-formed: no overlong forms, no surrogates (RFC 3629)
+bool mf_is_json(mf_slice text);  // whether it may stand in a JSON text as it is; nothing of it is interpreted
 // Copies into the arena, NUL-terminated behind .len; NULL data when the arena is full.
 mf_str mf_str_copy(mf_arena *arena, mf_str s);
 char *mf_str_format(mf_arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));  // NULL: arena full

@@ -187,5 +187,4 @@ bool mf_failed_read(mf_slice value, mf_str *reason, mf_slice *row);
 // ---- record.c ----
 // Lambda's record of an event's end as JSON text. responded: there was a last attempt, whose answer stands in event->event.
 bool mf_record_write(mf_events *events, const mf_kept_event *event, mf_condition condition, bool responded, mf_buf *out) MF_MUST_CHECK;
-bool mf_is_json(mf_slice text);  // whether it may stand in a JSON text as it is; nothing of it is interpreted
 #endif

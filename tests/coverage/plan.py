@@ -64,7 +64,7 @@ EVENT = b'{"x": [[1, 2, 3, 4]]}'
 CORS = {"AllowOrigins": ["https://example.com"], "AllowMethods": ["GET", "POST"], "MaxAge": 60}
 CONFIGURATION = {"Description": "a model", "Timeout": 7, "MemorySize": 512, "Environment": {"Variables": {"A_B": "c"}},
                  "Handler": "app.handler", "Runtime": "python3.11"}
-KEPT = ("Architectures, Environment, EphemeralStorage, FileSystemConfigs, Handler, ImageConfig, KMSKeyArn, LoggingConfig (all but LogGroup), "
+KEPT = ("Architectures, Environment, EphemeralStorage, FileSystemConfigs, Handler, ImageConfig, KMSKeyArn, "
         "Role, Runtime, SnapStart, TracingConfig, VpcConfig")
 KEPT_OF_URLS = "InvokeMode (answers are sent whole in either mode)"
 

@@ -1,4 +1,5 @@
 """CloudWatch Logs over what functions log: groups, streams, events in pages, filter patterns, retention, tags, aws logs tail."""
+import base64
 import datetime
 import json
 import os
@@ -132,6 +133,74 @@ def test_a_function_logs_to_the_group_that_its_logging_config_names(server, clie
     assert len(all_events(logs, "/aws/lambda/apart-1")) == 3 and len(all_events(logs, "/my/models#1")) == 6
     assert server.run("logs", "apart-1").stdout.count(b"REPORT") == 1
     logs.delete_log_group(logGroupName="/my/models#1")
+
+
+def records(lines):
+    """(type, record) of platform events, (level, message) of application lines; all must be JSON and of this hour."""
+    out = []
+    for line in lines:
+        event = json.loads(line)
+        when = datetime.datetime.strptime(event.get("time") or event["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+        assert abs(time.time() - when) < 3600 and set(event) in ({"time", "type", "record"}, {"timestamp", "level", "requestId", "message"}), line
+        out.append((event["type"], event["record"]) if "type" in event else (event["level"], event["message"]))
+    return out
+
+
+def test_log_format_json_is_honoured_with_its_levels(server, client, logs):
+    group = "/aws/lambda/as-json"
+    create(client, "as-json", zipped(), MemorySize=256)
+    configure_logging(client, "as-json", LogFormat="JSON", SystemLogLevel="DEBUG", LogGroup=group)
+    answers = [invoke(client, "as-json", payload, LogType="Tail")[0] for payload in (ONE, {"wrong": 1})]
+    ids = [answer["ResponseMetadata"]["RequestId"] for answer in answers]
+    messages = [event["message"] for event in all_events(logs, group)]
+    found = records(messages)
+    first = 3 if "x-mayfly-init-ns" in answers[0]["ResponseMetadata"]["HTTPHeaders"] else 0
+    assert [kind for kind, _ in found[:first]] == ["platform.initStart", "platform.initRuntimeDone", "platform.initReport"][:first]
+    assert [kind for kind, _ in found[first:]] == ["platform.start", "platform.runtimeDone", "platform.report",
+                                                  "platform.start", "ERROR", "platform.runtimeDone", "platform.report"]
+    start, done, report = (record for _, record in found[first:first + 3])
+    assert start == {"requestId": ids[0], "version": "$LATEST"} and done["requestId"] == ids[0] and done["status"] == report["status"] == "success"
+    assert set(done["metrics"]) == {"durationMs", "producedBytes"} and done["metrics"]["producedBytes"] > 5
+    metrics = report["metrics"]
+    assert set(metrics) == {"durationMs", "billedDurationMs", "memorySizeMB", "maxMemoryUsedMB"} | ({"initDurationMs"} if first else set())
+    assert metrics["memorySizeMB"] == 256 and metrics["billedDurationMs"] >= metrics["durationMs"] == done["metrics"]["durationMs"]
+    assert set(found[first + 4][1]) == {"errorType", "errorMessage"}
+    tails = [base64.b64decode(answer["LogResult"]).decode() for answer in answers]
+    assert "".join(tails) == "".join(messages[first:])  # without the init phase
+    assert [line[25:] + "\n" for line in server.run("logs", "as-json").stdout.decode().splitlines()] == messages
+    tailed = server.aws("logs", "tail", group, "--format", "short").stdout
+    assert tailed.count('"platform.report"') == 2 and tailed.count(ids[1]) == 4
+    found = [json.loads(event["message"]) for event in all_events(logs, group, filterPattern=f'"{ids[0]}" "platform.report"')]
+    assert [(event["type"], event["record"]["requestId"]) for event in found] == [("platform.report", ids[0])]
+
+
+def test_levels_drop_what_is_below_them(client, logs):
+    group = "/aws/lambda/levelled"
+    create(client, "levelled", zipped())
+    configure_logging(client, "levelled", LogFormat="JSON", LogGroup=group)  # INFO and INFO
+    invoke(client, "levelled", ONE)
+    assert [kind for kind, _ in records(event["message"] for event in all_events(logs, group))] == ["platform.start", "platform.report"]
+    logs.delete_log_group(logGroupName=group)
+    configure_logging(client, "levelled", SystemLogLevel="WARN", LogGroup=group)
+    assert "LogResult" not in invoke(client, "levelled", ONE, LogType="Tail")[0]
+    assert refused(logs.filter_log_events, logGroupName=group)[1] == "ResourceNotFoundException"  # nothing was logged
+    invoke(client, "levelled", {"wrong": 1})
+    assert [kind for kind, _ in records(event["message"] for event in all_events(logs, group))] == ["ERROR"]
+    configure_logging(client, "levelled", ApplicationLogLevel="FATAL", LogGroup=group)
+    assert "LogResult" not in invoke(client, "levelled", {"wrong": 1}, LogType="Tail")[0]
+    assert len(all_events(logs, group)) == 1
+
+
+def test_a_version_keeps_the_format_that_it_was_published_with(client):
+    create(client, "formats", zipped())
+    group = "/aws/lambda/formats"
+    configure_logging(client, "formats", LogFormat="JSON", LogGroup=group)
+    version = client.publish_version(FunctionName="formats")["Version"]
+    configure_logging(client, "formats", LogFormat="Text", LogGroup=group)
+    tail = lambda **more: base64.b64decode(invoke(client, "formats", ONE, LogType="Tail", **more)[0]["LogResult"]).decode()
+    assert tail().startswith("START RequestId: ")
+    assert [(kind, record.get("version")) for kind, record in records(tail(Qualifier=version).splitlines())] == [
+        ("platform.start", version), ("platform.report", None)]
 
 
 def test_ids_names_and_tokens_outlive_a_restart():

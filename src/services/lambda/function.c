@@ -269,6 +269,7 @@ static void read_row(const mf_lambda_cache *functions, mf_lambda_entry *f, const
   f->stale = f->has_image && strcmp(f->built, functions->built) != 0;
   f->rebuilding = false;
   read_log_group(f, configuration);
+  f->logging = mf_logging_of(configuration);
   f->state = state && strcmp(state, "Active") == 0 ? MF_STATE_ACTIVE : state && strcmp(state, "Failed") == 0 ? MF_STATE_FAILED : MF_STATE_PENDING;
 }
 

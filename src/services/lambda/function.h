@@ -16,6 +16,7 @@
 
 #include "lambda.h"
 #include "regions.h"
+#include "report.h"
 
 enum { MF_LAMBDA_CACHE = 16384, MF_LAMBDA_BUCKETS = 8192 };  // functions that are kept parsed, about 400 bytes each
 
@@ -48,6 +49,7 @@ typedef struct mf_lambda_entry {
   mf_billed unwritten;        // of unwritten_day, not in its row yet (days.h)
   uint32_t unwritten_day;
   char *log_group;            // that it logs to; NULL: its own, /aws/lambda/NAME
+  mf_logging logging;         // and how
 } mf_lambda_entry;
 
 typedef struct mf_lambda_cache {

@@ -70,7 +70,7 @@ static void answer(mf_invoking *i, mf_str log) {
   headers[n++] = nanoseconds("x-mayfly-plan-ns", i->call.plan_ns, plan);
   if (i->call.cold) headers[n++] = nanoseconds("x-mayfly-init-ns", i->call.init_ns, init);
   if (i->call.function_error) headers[n++] = (mf_header){"X-Amz-Function-Error", mf_str_from(i->call.function_error)};
-  if (i->wants_log) headers[n++] = (mf_header){"X-Amz-Log-Result", {encoded, mf_base64_encode((mf_slice){log.data, log.len}, encoded)}};
+  if (i->wants_log && log.len > 0) headers[n++] = (mf_header){"X-Amz-Log-Result", {encoded, mf_base64_encode((mf_slice){log.data, log.len}, encoded)}};
   mf_respond(i->http, 200, headers, n, i->call.response, NULL, NULL);
 }
 
@@ -90,15 +90,27 @@ static void count(mf_invoking *i) {
   mf_lambda_entry_touch_counters(&i->lambda->functions, i->function);
 }
 
+// The call's lines in `out`; *tail: those that LogType Tail shows.
+static mf_str report(const mf_invoking *i, char out[MF_REPORT_BYTES], mf_str *tail) {
+  const mf_lambda_function *ran = &i->version->spec;
+  const mf_str version = mf_lambda_version_of(ran->key);
+  size_t len, skipped = 0;
+  if (!i->version->logging.is_json) len = mf_report_format(&i->call, version, ran->memory_mb, out);
+  else len = mf_report_json(&i->call, i->version->logging, mf_lambda_name_of(ran->key), version, ran->memory_mb, mf_wall_ns(), out, &skipped);
+  *tail = (mf_str){out + skipped, len - skipped};
+  return (mf_str){out, len};
+}
+
 static void finish(mf_invoking *i) {
   char log[MF_REPORT_BYTES], group[MF_LOG_GROUP_BYTES];
   mf_lambda_entry *function = i->function;
+  mf_str tail;
   if (i->call.status && strcmp(i->call.status, "timeout") == 0)
     i->call.duration_ns = (int64_t)i->version->spec.timeout_ms * MF_NS_PER_MS;  // exactly, as Lambda says it
-  mf_str text = {log, mf_report_format(&i->call, mf_lambda_version_of(i->version->spec.key), i->version->spec.memory_mb, log)};
-  i->lambda->env.log(i->lambda->env.context, mf_lambda_region_of(function->spec.key), mf_lambda_log_group(function, group), text);
+  const mf_str text = report(i, log, &tail);
+  if (text.len > 0) i->lambda->env.log(i->lambda->env.context, mf_lambda_region_of(function->spec.key), mf_lambda_log_group(function, group), text);
   count(i);
-  if (i->http && !i->reply) answer(i, text);
+  if (i->http && !i->reply) answer(i, tail);
   if (function->waiters > 0) mf_log_waits_wake(i->lambda, function->spec.key);
 }
 
