@@ -300,7 +300,7 @@ def test_times_that_are_an_events_own_are_inclusive(logs, large):
     ("ERROR", lambda t: "ERROR" in t), ("error", lambda t: "error" in t), ('"ERROR 500"', lambda t: "ERROR 500" in t), ("ERROR -500", lambda t: "ERROR" in t and "500" not in t),
     ("?ERROR ?WARN", lambda t: "ERROR" in t or "WARN" in t), ("ERROR line -\"ERROR 500\"", lambda t: "ERROR" in t and "ERROR 500" not in t),
     ('"\\"quoted\\""', lambda t: '"quoted"' in t), ("naïve", lambda t: "naïve" in t), ("-INFO -WARN", lambda t: "INFO" not in t and "WARN" not in t), (" ", lambda t: True),
-    ("ERROR ?WARN", lambda t: "ERROR" in t)])
+    ("ERROR ?WARN", lambda t: "ERROR" in t), ("?WARN -500", lambda t: "500" not in t), ('?"ERROR 500" ?WARN', lambda t: "ERROR 500" in t or "WARN" in t)])
 def test_plain_filter_patterns(logs, large, pattern, matches):
     wanted = [(ms, text) for ms, text in expected(large[2:]) if matches(text)]
     assert plain(all_events(logs, "/aws/lambda/large", filterPattern=pattern, startTime=large[2][0][0])) == wanted
@@ -310,7 +310,9 @@ def test_plain_filter_patterns(logs, large, pattern, matches):
     ('{ $.level = "ERROR" }', "JSON filter patterns are not supported by this version of Mayfly"),
     ("[ip, user]", "Filter patterns for space-delimited events are not supported by this version of Mayfly"),
     ("%err.*%", "Regular expressions in filter patterns are not supported by this version of Mayfly"),
-    ('"open', "Invalid filter pattern: a quotation mark is not closed"), ("a - b", "Invalid filter pattern: a term is empty")])
+    ('"open', "Invalid filter pattern: a quotation mark is not closed"), ("a - b", "Invalid filter pattern: a term is empty"),
+    ("?Status: timeout", "Invalid character(s) in term ':'"), ("sub-group", "Invalid character(s) in term '-'"), ("a [b]", "Invalid character(s) in term '['"),
+    ("a %b%", "Regular expressions in filter patterns are not supported by this version of Mayfly")])
 def test_other_filter_patterns_are_refused_by_name(logs, large, pattern, message):
     assert refused(logs.filter_log_events, logGroupName="/aws/lambda/large", filterPattern=pattern) == (400, "InvalidParameterException", message)
 
