@@ -135,6 +135,7 @@ static const char *take_share(mf_host *host, mf_function *function, uint32_t unr
   if (function->n_provisioned_calls < function->provisioned) {
     function->n_provisioned_calls++;
     invocation->host.share = MF_SHARE_PROVISIONED;
+    invocation->provisioned = true;
     return NULL;
   }
   if (group->reserved_concurrency >= 0) {
@@ -147,6 +148,7 @@ static const char *take_share(mf_host *host, mf_function *function, uint32_t unr
     host->unreserved++;
   }
   group->group_on_demand++;
+  invocation->spilled_over = function->provisioned > 0;
   return NULL;
 }
 

@@ -160,6 +160,11 @@ void mf_host_statistics(const mf_host *host, mf_host_stats *stats) {
     stats->blank_workers += host->classes[i].n_blank;
     stats->pool_bytes += host->classes[i].n_blank * mf_pool_class_bytes[i];
   }
+  for (const mf_function *function = host->provisioned; function; function = function->next_provisioned) {
+    stats->provisioned += function->provisioned;
+    stats->provisioned_ready += MF_MIN(function->n_kept, function->provisioned);
+    stats->provisioned_calls += function->n_provisioned_calls;
+  }
 }
 
 void mf_host_function_statistics(const mf_host *host, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued) {

@@ -108,6 +108,7 @@ typedef struct mf_invocation {
   const char *throttle_reason;   // "ReservedFunctionConcurrentInvocationLimitExceeded" or "ConcurrentInvocationLimitExceeded"
   mf_error error;
   bool cold;
+  bool provisioned, spilled_over;  // counted against what is provisioned of the function; beyond that, though some is
   int64_t init_ns;               // cold: from the decision to the instance being bound and its plan ready; also of the first call of an
                                  // instance that was provisioned: what it took, beforehand
   int64_t queued_ns, duration_ns;  // waiting for a slot; from the hand-over to the answer, without init
@@ -156,6 +157,7 @@ void mf_host_drain(mf_host *host, void (*done)(void *context), void *context);
 
 typedef struct mf_host_stats {
   uint32_t instances_idle, instances_busy, blank_workers, queued, compiling;
+  uint32_t provisioned, provisioned_ready, provisioned_calls;  // instances: wanted, there; calls that count against them
   uint64_t pool_bytes;
 } mf_host_stats;
 void mf_host_statistics(const mf_host *host, mf_host_stats *stats);

@@ -99,6 +99,8 @@ static void map_failure(const mf_invocation *i, mf_lambda_call *call) {
 
 void mf_serve_map_outcome(const mf_invocation *i, uint32_t timeout_ms, mf_lambda_call *call) {
   call->cold = i->cold;
+  call->provisioned = i->provisioned;
+  call->spilled_over = i->spilled_over;
   call->init_ns = i->init_ns;
   call->duration_ns = i->duration_ns;
   call->plan_ns = i->plan_ns;

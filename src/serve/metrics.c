@@ -23,6 +23,10 @@ static void write_host(mf_buf *out, const mf_host *host, uint32_t account_concur
                 "mayfly_instances{state=\"idle\"} %u\nmayfly_instances{state=\"busy\"} %u\n", s.instances_idle, s.instances_busy);
   write_gauge(out, "mayfly_concurrent_executions", "Invocations that run now.", s.instances_busy);
   write_gauge(out, "mayfly_concurrency_limit", "Invocations that may run or wait at a time.", account_concurrency);
+  mf_buf_format(out, "# HELP mayfly_provisioned_concurrency Provisioned concurrency of all functions.\n# TYPE mayfly_provisioned_concurrency gauge\n"
+                "mayfly_provisioned_concurrency{state=\"requested\"} %u\nmayfly_provisioned_concurrency{state=\"available\"} %u\n", s.provisioned,
+                s.provisioned_ready);
+  write_gauge(out, "mayfly_provisioned_concurrent_executions", "Invocations in flight on provisioned concurrency.", s.provisioned_calls);
   write_gauge(out, "mayfly_queued_invocations", "Invocations that wait for a slot or an instance.", s.queued);
   write_gauge(out, "mayfly_blank_workers", "Workers without a function, ready for cold starts.", s.blank_workers);
   write_gauge(out, "mayfly_compilations", "Models that are being compiled.", s.compiling);

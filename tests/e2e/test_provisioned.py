@@ -10,6 +10,7 @@ import pytest
 import world
 from test_aliases import two_versions
 from test_functions import ARN, refused
+from test_metrics import fetch, of
 from test_versions import DEFAULTS, X, Answers, long_model, recode, run
 from world import ROLE, Recorded, create, invoke, scale_model, slow_model, wait_for, zipped
 
@@ -203,7 +204,13 @@ def concurrently(client, calls):
         return list(pool.map(call, calls))
 
 
+def provisioned_gauges(server):
+    samples = fetch(server)
+    return tuple(samples["mayfly_provisioned_concurrency"][(("state", state),)] for state in ("requested", "available"))
+
+
 def test_versions_count_together_and_spill_over(server, client):
+    requested, available = provisioned_gauges(server)
     throttled = "ReservedFunctionConcurrentInvocationLimitExceeded"
     create(client, "shared", zipped(slow_model()), Publish=True, MemorySize=512, Timeout=60)
     client.put_function_concurrency(FunctionName="shared", ReservedConcurrentExecutions=2)
@@ -216,8 +223,16 @@ def test_versions_count_together_and_spill_over(server, client):
     assert sorted(map(str, answers)) == sorted(["200", "200", throttled])  # one spills over
     provision(client, "shared", "1", 2)
     assert concurrently(client, [("shared", "$LATEST")]) == [throttled]
-    assert concurrently(client, [("shared", "1")]) == [200]
+    assert provisioned_gauges(server) == (requested + 2, available + 2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(concurrently, client, [("shared", "1")])
+        wait_for(lambda: fetch(server)["mayfly_provisioned_concurrent_executions"][()] == 1, what="the call in the gauge")
+        assert running.result() == [200]
     wait_for(lambda: server.rows()["shared"]["throttles"] == 5, what="throttles to be counted")
+    samples = fetch(server)
+    assert samples["mayfly_provisioned_concurrency_invocations_total"][of("shared")] == 2
+    assert samples["mayfly_provisioned_concurrency_spillover_invocations_total"][of("shared")] == 1
+    assert samples["mayfly_provisioned_concurrent_executions"][()] == 0
     client.delete_function(FunctionName="shared")
 
 

@@ -27,6 +27,7 @@ typedef struct mf_lambda_call {
   mf_slice response;              // valid until release
   char message[1100];
   bool cold;
+  bool provisioned, spilled_over; // ran on provisioned concurrency; beyond it, though there is some
   int64_t init_ns, duration_ns, plan_ns;
   uint64_t max_memory_bytes;
   const char *status;             // NULL, "timeout", "error"; for REPORT

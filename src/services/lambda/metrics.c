@@ -43,6 +43,8 @@ void mf_metrics_count(mf_metrics *metrics, mf_function_metrics *function, const 
   function->invocations++;
   function->errors += call->function_error != NULL;
   function->cold_starts += call->cold;
+  function->provisioned += call->provisioned;
+  function->spilled_over += call->spilled_over;
   observe(&function->duration, call->duration_ns);
   if (call->cold) observe(&metrics->init, call->init_ns);
 }
@@ -121,6 +123,10 @@ void mf_metrics_write(const mf_metrics *metrics, mf_buf *out) {
       {"mayfly_errors_total", "Invocations that ended in a function error, timeouts included.", offsetof(mf_function_metrics, errors)},
       {"mayfly_throttles_total", "Invocations that did not run, for want of concurrency.", offsetof(mf_function_metrics, throttles)},
       {"mayfly_cold_starts_total", "Invocations that an instance was made for.", offsetof(mf_function_metrics, cold_starts)},
+      {"mayfly_provisioned_concurrency_invocations_total", "Invocations that ran on provisioned concurrency.",
+       offsetof(mf_function_metrics, provisioned)},
+      {"mayfly_provisioned_concurrency_spillover_invocations_total", "Invocations that ran beyond the provisioned concurrency of what they called.",
+       offsetof(mf_function_metrics, spilled_over)},
   };
   const mf_function_metrics *function;
   for (size_t i = 0; i < MF_COUNT(counters); i++) write_counter(metrics, out, counters[i].name, counters[i].help, counters[i].offset);

@@ -14,7 +14,7 @@ typedef struct mf_histogram {
 
 typedef struct mf_function_metrics {
   char *key;                               // "region/name"; NULL: of all others
-  uint64_t invocations, errors, throttles, cold_starts;
+  uint64_t invocations, errors, throttles, cold_starts, provisioned, spilled_over;
   mf_histogram duration;
 } mf_function_metrics;
 
