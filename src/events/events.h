@@ -104,6 +104,7 @@ typedef struct mf_events_stats {
   int64_t oldest_ms;                              // age of the oldest event that waits in a window; 0: none
   uint64_t accepted, done, dropped, delivered;    // since the start; delivered: records and dead letters
   uint64_t function_errors, throttled;
+  uint64_t delivery_failures, dead_letter_errors; // of records (DestinationDeliveryFailures) and of dead letters (DeadLetterErrors)
 } mf_events_stats;
 void mf_events_statistics(const mf_events *events, mf_events_stats *stats);
 

@@ -160,6 +160,7 @@ void mf_flush_timer(mf_timer *timer);
 void mf_retry_timer(mf_timer *timer);
 // The event moves to the retries, due so long from now; it is the caller's no more.
 void mf_retry_later(mf_events *events, mf_kept_event *event, int64_t delay_ns);
+void mf_event_again(mf_kept_event *event);                       // nothing follows from its run, which cannot be written now: it runs again
 void mf_retry_loaded(mf_events *events, mf_kept_event *event);   // one that was loaded has ended or moved
 uint64_t mf_retry_due(mf_events *events, int64_t delay_ns);      // its place in time
 void mf_retry_look(mf_events *events, int64_t delay_ns);         // for what is due, then
@@ -174,6 +175,7 @@ typedef enum mf_condition {
   MF_CONDITION_NO_CONCURRENCY,
   MF_CONDITION_LOOP,
   MF_CONDITION_QUALIFIER,
+  MF_CONDITION_DESTINATION,            // it succeeded, and its destination cannot be told
   MF_CONDITIONS,
 } mf_condition;
 extern const char *const mf_condition_names[];

@@ -17,7 +17,7 @@ static void look_after(mf_events *events, int64_t delay_ns) {
 }
 
 // ---- moving ----
-static void run_again(mf_kept_event *event) {
+void mf_event_again(mf_kept_event *event) {
   mf_queue *queue = event->queue;
   mf_queue_push_first(queue, event);
   mf_queue_pause(queue);
@@ -34,7 +34,7 @@ static void moved(void *context, const mf_error *err) {
   queue->under_way--;
   if (err) {
     mf_log(MF_LOG_ERROR, "an event of %.*s runs again: %s", MF_STR_ARG(mf_queue_function(queue)), err->message);
-    run_again(event);
+    mf_event_again(event);
     return;
   }
   if (event->table == MF_TABLE_retries) mf_retry_loaded(events, event);
@@ -83,7 +83,7 @@ static void move_to_queue(mf_events *events, mf_kept_event *event) {
   mf_write writes[2] = {{event->table, {event->bytes, event->key_len}, {0}}};
   if (!mf_delivery_begin(events, mf_queue_function(event->queue), (mf_slice){event->row, event->row_len}, &delivery, &writes[1], &err)) {
     mf_log(MF_LOG_ERROR, "%s", err.message);
-    run_again(event);
+    mf_event_again(event);
     return;
   }
   event->targets[0].queue = delivery.queue;

@@ -188,6 +188,114 @@ static void events_of_a_function_that_is_gone_are_dropped(void **state) {
   stage_end(s);
 }
 
+// ---- what people see ----
+typedef struct listed {
+  char id[MF_EVENT_ID], state[20], reason[200];
+  int n;
+} listed;
+static void note_count(void *context, const mf_events_count *count) { (void)context, (void)count; }
+static void note_event(void *context, const mf_event_shown *event) {
+  listed *l = context;
+  l->n++;
+  snprintf(l->id, sizeof l->id, "%s", event->id);
+  snprintf(l->state, sizeof l->state, "%s", event->state);
+  snprintf(l->reason, sizeof l->reason, "%.*s", MF_STR_ARG(event->reason));
+}
+static listed list_events(stage *s) {
+  listed l = {0};
+  assert_true(mf_events_list(s->events, MF_STR("r/"), 1000, note_count, note_event, &l, &s->base.err));
+  return l;
+}
+
+// ---- destinations that cannot be told ----
+static void wait_for_failed(stage *s, uint64_t n) {
+  for (int i = 0; i < 5000 && rows_of(s, MF_TABLE_failed_events) < n; i++) run_for(s, 2 * MF_NS_PER_MS);
+  assert_int_equal(rows_of(s, MF_TABLE_failed_events), n);
+}
+
+static mf_events_stats statistics(const stage *s) {
+  mf_events_stats stats;
+  mf_events_statistics(s->events, &stats);
+  return stats;
+}
+
+static void a_record_whose_destination_is_gone_is_counted_and_the_event_kept(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.on_success = MF_STR("r/none");
+  s->unknown = "r/none";
+  assert_true(offer(s, "r/f", 1));
+  wait_for_failed(s, 1);
+  assert_int_equal(s->n_runs, 1);
+  assert_int_equal(statistics(s).delivery_failures, 1);
+  assert_int_equal(statistics(s).dead_letter_errors + statistics(s).delivered, 0);
+  assert_int_equal(statistics(s).done, 1);
+  assert_string_equal(list_events(s).reason, "r/none cannot be told: there is no such function");
+  s->unknown = NULL;  // it is there again, and people ask for the event
+  s->policy.on_success = MF_STR("r/target");
+  mf_error err;
+  assert_true(mf_events_retry(s->events, MF_STR("r"), mf_str_from(list_events(s).id), on_accepted, s, &err));
+  world_wait(&s->base, &s->n_runs, 3);
+  assert_non_null(strstr(s->last_record, "\"condition\":\"Success\",\"approximateInvokeCount\":1},\"requestPayload\":{\"n\":1}"));
+  stage_end(s);
+}
+
+static void a_record_larger_than_an_event_may_be_is_counted_and_the_event_kept(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  char *large = malloc(MF_EVENT_LARGEST);
+  assert_non_null(large);
+  memset(large, '1', MF_EVENT_LARGEST);
+  s->response = (mf_slice){large, MF_EVENT_LARGEST};
+  s->policy.on_success = MF_STR("r/target");
+  assert_true(offer(s, "r/f", 1));
+  wait_for_failed(s, 1);
+  assert_int_equal(statistics(s).delivery_failures, 1);
+  assert_string_equal(list_events(s).reason, "r/target cannot be told: that is larger than 1 MiB");
+  s->response.len = MF_EVENT_LARGEST - 400;  // beside the rest of the record it has room
+  assert_true(offer(s, "r/f", 2));
+  world_wait(&s->base, &s->n_runs, 3);
+  assert_string_equal(s->runs[2].function, "r/target");
+  assert_int_equal(statistics(s).delivery_failures, 1);
+  stage_end(s);
+  free(large);
+}
+
+static void a_dead_letter_whose_target_is_gone_is_counted(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.dead_letter = MF_STR("r/none");
+  s->policy.max_retries = 0;
+  s->unknown = "r/none";
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  wait_for_failed(s, 1);
+  assert_int_equal(statistics(s).dead_letter_errors, 1);
+  assert_int_equal(statistics(s).delivery_failures, 0);
+  assert_string_equal(list_events(s).reason, "{\"errorMessage\":\"no\"}");
+  s->policy.on_failure = MF_STR("r/target");  // one of two is told: nothing is kept
+  assert_true(offer(s, "r/f", 2));
+  world_wait(&s->base, &s->n_runs, 3);
+  assert_int_equal(statistics(s).dead_letter_errors, 2);
+  assert_int_equal(rows_of(s, MF_TABLE_failed_events), 1);
+  stage_end(s);
+}
+
+static void events_that_succeeded_do_not_drive_out_those_that_failed(void **state) {
+  (void)state;
+  enum { MANY = MF_EVENTS_FAILED_KEPT / 2 + 20 };
+  stage *s = stage_begin(1);
+  s->policy.on_success = MF_STR("r/none");
+  s->unknown = "r/none";
+  for (int i = 0; i < MANY; i++) assert_true(offer(s, "r/f", i));
+  world_wait(&s->base, &s->n_runs, MANY);
+  for (int i = 0; i < 2000 && statistics(s).delivery_failures < MANY; i++) run_for(s, 2 * MF_NS_PER_MS);
+  assert_int_equal(statistics(s).delivery_failures, MANY);
+  run_for(s, 5 * MF_NS_PER_MS);
+  assert_int_equal(rows_of(s, MF_TABLE_failed_events), MF_EVENTS_FAILED_KEPT / 2);
+  stage_end(s);
+}
+
 // ---- a function is deleted, and one of the same name made ----
 static uint64_t dropped(const stage *s) {
   mf_events_stats stats;
@@ -235,24 +343,6 @@ static void events_of_a_deleted_function_do_not_run_on_the_next_after_a_start(vo
   assert_string_equal(s->runs[0].payload, "{\"n\":10}");
   assert_int_equal(dropped(s), 10);
   stage_end(s);
-}
-
-typedef struct listed {
-  char id[MF_EVENT_ID], state[20], reason[200];
-  int n;
-} listed;
-static void note_count(void *context, const mf_events_count *count) { (void)context, (void)count; }
-static void note_event(void *context, const mf_event_shown *event) {
-  listed *l = context;
-  l->n++;
-  snprintf(l->id, sizeof l->id, "%s", event->id);
-  snprintf(l->state, sizeof l->state, "%s", event->state);
-  snprintf(l->reason, sizeof l->reason, "%.*s", MF_STR_ARG(event->reason));
-}
-static listed list_events(stage *s) {
-  listed l = {0};
-  assert_true(mf_events_list(s->events, MF_STR("r/"), 1000, note_count, note_event, &l, &s->base.err));
-  return l;
 }
 
 static void fail_one(stage *s) {
@@ -319,7 +409,7 @@ static void an_event_whose_alias_is_gone_goes_to_what_is_configured(void **state
 static void a_retry_that_is_due_already_is_not_multiplied(void **state) {
   (void)state;
   mf_error err;
-  stage *s = stage_begin(1e-3);
+  stage *s = stage_begin(1e-2);
   s->policy.concurrency = 1;
   s->verdict = MF_EVENT_FUNCTION_ERROR;
   assert_true(offer(s, "r/f", 1));
@@ -489,6 +579,10 @@ int main(void) {
       cmocka_unit_test(a_throttled_event_waits_and_then_runs),
       cmocka_unit_test(a_system_error_does_not_count_as_an_attempt),
       cmocka_unit_test(events_of_a_function_that_is_gone_are_dropped),
+      cmocka_unit_test(a_record_whose_destination_is_gone_is_counted_and_the_event_kept),
+      cmocka_unit_test(a_record_larger_than_an_event_may_be_is_counted_and_the_event_kept),
+      cmocka_unit_test(a_dead_letter_whose_target_is_gone_is_counted),
+      cmocka_unit_test(events_that_succeeded_do_not_drive_out_those_that_failed),
       cmocka_unit_test(retries_of_a_deleted_function_do_not_run_on_the_next),
       cmocka_unit_test(events_of_a_deleted_function_do_not_run_on_the_next_after_a_start),
       cmocka_unit_test(a_failed_event_of_a_deleted_function_is_not_tried_again),

@@ -8,7 +8,7 @@
 
 enum { MOST_RUNS = 20000 };
 typedef struct ran {
-  char function[64], request_id[MF_UUID_TEXT + 1], payload[200];
+  char function[64], request_id[MF_UUID_TEXT + 1], payload[400];
   uint32_t attempts;
 } ran;
 
@@ -18,6 +18,7 @@ typedef struct stage {
   mf_event_policy policy;                 // of every function that is known
   const char *unknown;                    // a function that there is not, NULL: all are there
   mf_event_verdict verdict;               // of every run
+  mf_slice response;                      // of every run that is done; none: {"a":1}
   bool holds;                             // runs do not end by themselves,
   const char *holds_only;                 // those of this function; NULL: of all
   uint32_t slots;                         // 0: one
@@ -30,7 +31,9 @@ typedef struct stage {
 static inline void end_run(stage *s, mf_event *event) {
   event->verdict = s->verdict;
   event->function_error = s->verdict == MF_EVENT_FUNCTION_ERROR ? "Unhandled" : NULL;
-  event->response = s->verdict == MF_EVENT_FUNCTION_ERROR ? (mf_slice){"{\"errorMessage\":\"no\"}", 21} : (mf_slice){"{\"a\":1}", 7};
+  event->response = s->verdict == MF_EVENT_FUNCTION_ERROR ? (mf_slice){"{\"errorMessage\":\"no\"}", 21}
+                    : s->response.data                         ? s->response
+                                                               : (mf_slice){"{\"a\":1}", 7};
   mf_events_ran(s->events, event);
 }
 
