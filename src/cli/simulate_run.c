@@ -91,26 +91,28 @@ static bool follow(void **array, size_t size, const index_of_names *names, uint3
 }
 
 // ---- durations and memory: the mean over the days that know one ----
+// As the trace's document has it (notes 4 and 5), a day's average weighs as many as it is the average of. It is not known when it is 0 or less: the
+// notebook beside it leaves such rows out as errors of recording.
 
 typedef struct means {
   index_of_names names;
-  struct { double sum; uint32_t days; } *values;
+  struct { double sum, weight; } *values;
   uint32_t capacity;
 } means;
 
-static bool add_value(means *m, uint64_t key, double value, mf_error *err) {
+static bool add_value(means *m, uint64_t key, double value, double weight, mf_error *err) {
   uint32_t at = look_up(&m->names, key);
   if (at == 0) at = add_name(&m->names, key);
   if (at == 0 || !follow((void **)&m->values, sizeof *m->values, &m->names, &m->capacity)) return mf_fail(err, MF_OutOfMemory, "no memory for the trace");
-  if (value < 0) return true;
-  m->values[at - 1].sum += value;
-  m->values[at - 1].days++;
+  if (value <= 0 || weight <= 0) return true;
+  m->values[at - 1].sum += value * weight;
+  m->values[at - 1].weight += weight;
   return true;
 }
 
 static double mean(const means *m, uint64_t key) {
   const uint32_t at = look_up(&m->names, key);
-  return at && m->values[at - 1].days ? m->values[at - 1].sum / m->values[at - 1].days : -1;
+  return at && m->values[at - 1].weight > 0 ? m->values[at - 1].sum / m->values[at - 1].weight : -1;
 }
 
 // ---- a trace ----
@@ -164,8 +166,8 @@ static bool take_calls(traced *t, const simulate_file *file, const trace_reader 
 
 static bool take_row(traced *t, const simulate_file *file, const trace_reader *reader, mf_error *err) {
   switch (file->kind) {
-    case TRACE_DURATIONS: return add_value(&t->durations, hash(&t->row, 3), t->row.value, err);
-    case TRACE_MEMORY: return add_value(&t->memory, hash(&t->row, 2), t->row.value, err);
+    case TRACE_DURATIONS: return add_value(&t->durations, hash(&t->row, 3), t->row.value, t->row.weight, err);
+    case TRACE_MEMORY: return add_value(&t->memory, hash(&t->row, 2), t->row.value, t->row.weight, err);
     default: return take_calls(t, file, reader, err);
   }
 }

@@ -6,14 +6,15 @@
 #include <stdlib.h>
 
 #define CALLS_LARGEST UINT32_C(4000000000)
+#define VALUE_LARGEST 1e12  // milliseconds, megabytes, calls: sums and products stay finite and fit whole numbers
 enum { SHOWN = 40, DAY_LARGEST = 366 };
 
 static const struct {
-  const char *file, *keys[4], *value;  // NULL: the minutes
+  const char *file, *keys[4], *value, *weight;  // value NULL: the minutes
 } kinds[] = {
-    [TRACE_CALLS] = {"invocations_per_function_md.anon.d", {"HashOwner", "HashApp", "HashFunction", "Trigger"}, NULL},
-    [TRACE_DURATIONS] = {"function_durations_percentiles.anon.d", {"HashOwner", "HashApp", "HashFunction"}, "Average"},
-    [TRACE_MEMORY] = {"app_memory_percentiles.anon.d", {"HashOwner", "HashApp"}, "AverageAllocatedMb"},
+    [TRACE_CALLS] = {"invocations_per_function_md.anon.d", {"HashOwner", "HashApp", "HashFunction", "Trigger"}, NULL, NULL},
+    [TRACE_DURATIONS] = {"function_durations_percentiles.anon.d", {"HashOwner", "HashApp", "HashFunction"}, "Average", "Count"},
+    [TRACE_MEMORY] = {"app_memory_percentiles.anon.d", {"HashOwner", "HashApp"}, "AverageAllocatedMb", "SampleCount"},
 };
 
 // ---- lines and fields ----
@@ -77,12 +78,13 @@ static bool expect_minutes(line *l, mf_error *err) {
   return l->ended || mf_fail(err, MF_InvalidRequest, "%s: line 1 goes on after minute %d", l->reader->name, TRACE_MINUTES);
 }
 
-static bool find_value(line *l, trace_reader *reader, const char *name, mf_error *err) {
+static bool find_value(line *l, trace_reader *reader, const char *name, const char *weight, mf_error *err) {
   mf_str field;
   while (!l->ended) {
     if (!next_field(l, &field, err)) return false;
     if (l->column > TRACE_COLUMNS_LARGEST) return wrong(l, field, "is one column too many", err);
     if (reader->value == 0 && mf_str_is(field, name)) reader->value = l->column;
+    else if (reader->weight == 0 && mf_str_is(field, weight)) reader->weight = l->column;
   }
   return reader->value > 0 || mf_fail(err, MF_InvalidRequest, "%s: line 1 has no column '%s'", reader->name, name);
 }
@@ -92,7 +94,7 @@ bool trace_open(trace_reader *reader, trace_kind kind, const char *name, mf_str 
   line l = next_line(reader);
   for (size_t i = 0; i < MF_COUNT(kinds[kind].keys) && kinds[kind].keys[i]; i++)
     if (!expect(&l, kinds[kind].keys[i], err)) return false;
-  const bool good = kinds[kind].value ? find_value(&l, reader, kinds[kind].value, err) : expect_minutes(&l, err);
+  const bool good = kinds[kind].value ? find_value(&l, reader, kinds[kind].value, kinds[kind].weight, err) : expect_minutes(&l, err);
   reader->columns = l.column;
   return good;
 }
@@ -118,7 +120,7 @@ static bool read_value(line *l, double *value, mf_error *err) {
   if (!next_field(l, &field, err)) return false;
   snprintf(text, sizeof text, "%.*s", MF_STR_ARG(field));
   *value = strtod(text, &end);
-  return (field.len > 0 && field.len < sizeof text && *end == '\0' && isfinite(*value)) || wrong(l, field, "is no number", err);
+  return (field.len > 0 && field.len < sizeof text && *end == '\0' && fabs(*value) <= VALUE_LARGEST) || wrong(l, field, "is no number, or too large", err);
 }
 
 static bool read_row(line *l, const trace_reader *reader, trace_row *row, mf_error *err) {
@@ -130,8 +132,11 @@ static bool read_row(line *l, const trace_reader *reader, trace_row *row, mf_err
   }
   for (uint32_t i = 0; reader->kind == TRACE_CALLS && i < TRACE_MINUTES; i++)
     if (!read_calls(l, &row->calls[i], err)) return false;
-  while (l->column < reader->columns)
-    if (!(l->column + 1 == reader->value ? read_value(l, &row->value, err) : next_field(l, &skipped, err))) return false;
+  while (l->column < reader->columns) {
+    const uint32_t next = l->column + 1;
+    double *const number = next == reader->value ? &row->value : next == reader->weight ? &row->weight : NULL;
+    if (!(number ? read_value(l, number, err) : next_field(l, &skipped, err))) return false;
+  }
   return l->ended ||
          mf_fail(err, MF_InvalidRequest, "%s: line %llu goes on after column %u", reader->name, (unsigned long long)reader->line, reader->columns);
 }
@@ -143,6 +148,7 @@ bool trace_next(trace_reader *reader, trace_row *row, bool *more, mf_error *err)
     *more = true;
     row->function = row->trigger = (mf_str){"", 0};
     row->value = -1;
+    row->weight = 1;
     return read_row(&l, reader, row, err);
   }
   *more = false;

@@ -1,5 +1,5 @@
-// A workload for `mayfly simulate` without a trace: functions whose rates, triggers, regularity, durations and memory are distributed as
-// Shahrad et al. (ATC 2020, section 3) publish them for Azure Functions. One seed, one workload.
+// A workload for `mayfly simulate` without a trace: functions whose rates, regularity, durations and memory are distributed as Shahrad et al.
+// (ATC 2020, section 3) publish them for the applications of Azure Functions. One seed, one workload.
 #ifndef MF_CLI_WORKLOAD_H
 #define MF_CLI_WORKLOAD_H
 
@@ -9,12 +9,7 @@ typedef struct workload_random {
   uint64_t state;
 } workload_random;
 
-typedef enum workload_trigger {
-  WORKLOAD_HTTP, WORKLOAD_QUEUE, WORKLOAD_EVENT, WORKLOAD_ORCHESTRATION, WORKLOAD_TIMER, WORKLOAD_STORAGE, WORKLOAD_OTHER, WORKLOAD_TRIGGERS,
-} workload_trigger;
-
 typedef struct workload_function {
-  workload_trigger trigger;
   double calls_per_day, cv;  // on average; the coefficient of variation of the times between calls, 0: a clock
   double duration_ms, memory_mb;
 } workload_function;

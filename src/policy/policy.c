@@ -3,9 +3,9 @@
 #include "policy.h"
 
 enum {
-  HEAD_PERCENT = 5, TAIL_PERCENT = 99,        // section 4.2, "Histogram"
-  HEAD_MARGIN_PERCENT = 90, TAIL_MARGIN_PERCENT = 110,
-  FORECAST_BEFORE_PERCENT = 85, FORECAST_WINDOW_PERCENT = 30,  // "15 % to each side of the prediction"
+  HEAD_PERCENT = 5, TAIL_PERCENT = 99,        // section 4.2; figure 16 has the sweep
+  HEAD_MARGIN_PERCENT = 90, TAIL_MARGIN_PERCENT = 110,  // "10 %"
+  FORECAST_BEFORE_PERCENT = 85, FORECAST_WINDOW_PERCENT = 30,  // 15 % to each side of the prediction
   REPRESENTATIVE_CV = 2,                      // of the bins' counts; figure 18 has the sweep
   BULK_LIMIT = 16 * (UINT16_MAX + 1),         // more of the same would halve all others to nothing
   LOOK_AHEAD = 15                             // minutes: mf_policy_next_call

@@ -137,4 +137,4 @@ def test_it_is_readable_on_a_terminal(server):
     create(server.client(), "f")
     invoke(server.client(), "f", {"x": [[1, 1, 1, 1]]})
     done = subprocess.run(["script", "-qec", f"{world.MAYFLY} cost --data {server.data}", "/dev/null"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and "ENDPOINT USD" in done.stdout and "USD always on" in done.stdout and "(AWS, us-east-1, 2024)" in done.stdout, done.stdout
+    assert done.returncode == 0 and "ENDPOINT USD" in done.stdout and "USD always on" in done.stdout and "(AWS, us-east-1, 2026-07)" in done.stdout, done.stdout

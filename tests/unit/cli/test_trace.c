@@ -66,11 +66,13 @@ static void durations_and_memory_are_found_by_their_columns_name(void **state) {
   mf_error err;
   bool more;
   assert_true(trace_open(&reader, TRACE_DURATIONS, "x", MF_STR("HashOwner,HashApp,HashFunction,Average,Count\no,a,f,12.5,3\n\no,a,g,-1,0\n"), &err));
-  assert_true(trace_next(&reader, &row, &more, &err) && more && row.value == 12.5);
+  assert_true(trace_next(&reader, &row, &more, &err) && more && row.value == 12.5 && row.weight == 3);
   assert_true(trace_next(&reader, &row, &more, &err) && more && row.value == -1);
   assert_true(trace_next(&reader, &row, &more, &err) && !more);
   assert_true(trace_open(&reader, TRACE_MEMORY, "x", MF_STR("HashOwner,HashApp,SampleCount,AverageAllocatedMb,pct\no,a,7,140,9\n"), &err));
-  assert_true(trace_next(&reader, &row, &more, &err) && more && row.value == 140 && row.function.len == 0);
+  assert_true(trace_next(&reader, &row, &more, &err) && more && row.value == 140 && row.weight == 7 && row.function.len == 0);
+  assert_true(trace_open(&reader, TRACE_MEMORY, "x", MF_STR("HashOwner,HashApp,AverageAllocatedMb\no,a,140\n"), &err));
+  assert_true(trace_next(&reader, &row, &more, &err) && more && row.value == 140 && row.weight == 1);
 }
 
 static void what_is_wrong_is_told_with_line_and_column(void **state) {
@@ -111,6 +113,9 @@ static void wrong_heads_are_refused(void **state) {
   text = (mf_buf){0};
   mf_buf_text(&text, "HashOwner,HashApp,HashFunction,Average\no,a,f,1e999\n");
   assert_refused(TRACE_DURATIONS, &text, "line 2, column 4: '1e999' is no number");
+  text = (mf_buf){0};
+  mf_buf_text(&text, "HashOwner,HashApp,HashFunction,Average,Count\no,a,f,1,nan\n");
+  assert_refused(TRACE_DURATIONS, &text, "line 2, column 5: 'nan' is no number");
   text = (mf_buf){0};
   mf_buf_text(&text, "HashOwner,HashApp,HashFunction");
   for (int i = 0; i < TRACE_COLUMNS_LARGEST; i++) mf_buf_text(&text, ",x");
