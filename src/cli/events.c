@@ -5,7 +5,7 @@
 
 #include "client.h"
 
-
+enum { LISTED = 20 };  // retries
 
 static void add_time(json_t *row, const char *from, const char *to) {
   char text[32] = "";
@@ -21,6 +21,7 @@ static void print_totals(const json_t *totals) {
   for (size_t i = 0; i < MF_COUNT(names); i++)
     printf("%s%" JSON_INTEGER_FORMAT " %s", i ? ", " : "", json_integer_value(json_object_get(totals, names[i])), names[i]);
   puts(" in all");
+  if (json_is_true(json_object_get(totals, "counting"))) puts("(retries of before the server's start are still being counted)");
 }
 
 static void print_events(const json_t *json) {
@@ -41,15 +42,48 @@ static void print_events(const json_t *json) {
   print_totals(json_object_get(json, "totals"));
 }
 
+static bool ask_for_events(const cli_server *server, const char *name, const char *after, size_t limit, json_t **json, mf_error *err) {
+  mf_buf path = {0};
+  mf_buf_text(&path, name ? "/_mayfly/events/" : "/_mayfly/events");
+  if (name) cli_encode(&path, name);
+  mf_buf_format(&path, "?limit=%zu%s%s", limit, after ? "&after=" : "", after ? after : "");
+  mf_buf_append(&path, "", 1);
+  const cli_request request = {.method = "GET", .path = path.data};
+  const bool ok = path.failed ? mf_fail(err, MF_OutOfMemory, "no memory for a request") : cli_ask(server, &request, json, err);
+  mf_buf_deinit(&path);
+  return ok;
+}
+
+static size_t count_retrying(const json_t *events) {
+  size_t i, n = 0;
+  const json_t *event;
+  json_array_foreach(events, i, event) n += strcmp(json_string_value(json_object_get(event, "state")), "retrying") == 0;
+  return n;
+}
+
+// The server looks at some of many retries at a time: it is asked until those of the function are enough, or all were looked at.
+static bool ask_on(const cli_server *server, const char *name, json_t *json, mf_error *err) {
+  json_t *events = json_object_get(json, "events");
+  for (size_t n; json_object_get(json, "next") && (n = count_retrying(events)) < LISTED;) {
+    json_t *more = NULL;
+    if (!ask_for_events(server, name, json_string_value(json_object_get(json, "next")), LISTED - n, &more, err)) return false;
+    json_array_extend(events, json_object_get(more, "events"));
+    json_object_del(json, "next");
+    if (json_object_get(more, "next")) json_object_set(json, "next", json_object_get(more, "next"));
+    json_decref(more);
+  }
+  json_object_del(json, "next");
+  return true;
+}
+
 static int list_events(const cli_server *server, const char *name, bool as_json) {
   mf_error err;
   json_t *json = NULL;
-  const cli_request all = {.method = "GET", .path = "/_mayfly/events"};
-  if (!(name ? cli_ask_about(server, "GET", "/_mayfly/events/", name, &json, &err) : cli_ask(server, &all, &json, &err))) return cli_fail(&err);
-  if (cli_wants_json(as_json)) cli_print_json(json);
-  else print_events(json);
+  const bool ok = ask_for_events(server, name, NULL, LISTED, &json, &err) && ask_on(server, name, json, &err);
+  if (ok && cli_wants_json(as_json)) cli_print_json(json);
+  else if (ok) print_events(json);
   json_decref(json);
-  return CLI_OK;
+  return ok ? CLI_OK : cli_fail(&err);
 }
 
 static int show_event(const cli_server *server, const char *id) {

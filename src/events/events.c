@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-enum { RETRIES_COUNTED = 10000 };
-
 mf_events *mf_events_create(mf_store *store, mf_loop *loop, const mf_events_options *options, mf_error *err) {
   mf_events *events = calloc(1, sizeof *events);
   if (!events) {
@@ -25,16 +23,18 @@ mf_events *mf_events_create(mf_store *store, mf_loop *loop, const mf_events_opti
 
 void mf_events_attach(mf_events *events, const mf_event_runner *runner) { events->runner = *runner; }
 
-static bool count_retry(void *context, mf_str key, mf_slice row) {
-  (void)key;
-  (void)row;
-  ((mf_events *)context)->n_retrying++;
-  return true;
+// Those that there were at the start; n_retrying has what changed since.
+static void retries_counted(void *context, uint64_t rows, const mf_error *err) {
+  mf_events *events = context;
+  events->counting = err != NULL;
+  events->n_retrying += (int64_t)rows;
+  if (err && !events->stopped) mf_log(MF_LOG_ERROR, "%s", err->message);
 }
 
 bool mf_events_resume(mf_events *events, mf_error *err) {
+  events->counting = true;
   if (!mf_queues_resume(events, err) || !mf_failed_resume(events, err) ||
-      !mf_store_scan(events->store, MF_TABLE_retries, MF_STR(""), MF_STR(""), RETRIES_COUNTED, count_retry, events, err))
+      !mf_store_count(events->store, MF_TABLE_retries, retries_counted, events, err))
     return false;
   mf_failed_trim(events);
   mf_retry_look(events, 0);
@@ -101,7 +101,8 @@ void mf_events_statistics(const mf_events *events, mf_events_stats *stats) {
   const int64_t now = mf_wall_ns() / MF_NS_PER_MS;
   *stats = events->stats;
   stats->running = events->n_running;
-  stats->retrying = events->n_retrying;
+  stats->retrying = (uint64_t)MF_MAX(events->n_retrying, 0);
+  stats->counting = events->counting;
   stats->failed = events->n_failed;
   for (uint32_t i = 0; i < MF_EVENT_QUEUES; i++) {
     for (const mf_queue *queue = events->buckets[i]; queue; queue = queue->chain) {

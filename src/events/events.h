@@ -101,6 +101,7 @@ void mf_events_wake(mf_events *events, mf_str function);
 // ---- for people ----
 typedef struct mf_events_stats {
   uint64_t waiting, running, retrying, failed;    // waiting: by the queues' ends, gaps of single removed events included
+  bool counting;                                  // retrying lacks those of before the start, which are being counted
   int64_t oldest_ms;                              // age of the oldest event that waits in a window; 0: none
   uint64_t accepted, done, dropped, delivered;    // since the start; delivered: records and dead letters
   uint64_t function_errors, throttled;
@@ -117,9 +118,19 @@ typedef struct mf_event_shown {
   size_t payload_bytes;
 } mf_event_shown;
 typedef struct mf_events_count { mf_str function; uint64_t waiting, running; bool paused; } mf_events_count;
-// Functions with events, and up to `limit` events of each state. function: "region/name" or "region/" for all of a region's.
-bool mf_events_list(mf_events *events, mf_str function, uint32_t limit, void (*count)(void *context, const mf_events_count *count),
-                    void (*show)(void *context, const mf_event_shown *event), void *context, mf_error *err) MF_MUST_CHECK;
+// Where a list ended, as text; "" when it did not.
+enum { MF_EVENTS_NEXT = 560 };
+// Functions with events, and up to `limit` events of each state. function: "region/name" or "region/" for all of a region's. Retries are
+// not ordered by function: of many one call looks at some, and the next goes on there: after is what `next` said (MF_InvalidRequest: it did
+// not), or ""; with it there are only retries.
+typedef struct mf_events_query {
+  mf_str function, after;
+  uint32_t limit;
+  void (*count)(void *context, const mf_events_count *count);
+  void (*show)(void *context, const mf_event_shown *event);
+  void *context;
+} mf_events_query;
+bool mf_events_list(mf_events *events, const mf_events_query *query, char next[MF_EVENTS_NEXT], mf_error *err) MF_MUST_CHECK;
 // Its payload, in the arena.
 bool mf_events_payload(mf_events *events, mf_str region, mf_str id, mf_arena *arena, mf_slice *payload, mf_error *err) MF_MUST_CHECK;
 // By the id that mf_events_list gave: a failed event is accepted anew (its attempts begin again), one that waits for a retry is due now.

@@ -40,6 +40,7 @@ typedef struct mf_kept_event {         // an event in memory: in a window, under
   mf_event_facts facts;
   uint64_t sequence;
   bool removed;                        // dropped while it was in memory
+  bool to_retries;                     // it is being moved there
   // accepted, or being moved: until the commit is done
   mf_store_done *done;
   void *context;
@@ -99,7 +100,9 @@ struct mf_events {
   struct mf_offer_wait *offers_first, *offers_last;
   uint64_t last_due;                   // of the last retry that was loaded
   uint32_t n_loaded;
-  uint64_t n_retrying, n_failed, failed_bytes;
+  int64_t n_retrying;                  // while they are being counted: without those of before the start
+  bool counting;
+  uint64_t n_failed, failed_bytes;
   mf_events_stats stats;
 };
 

@@ -6,15 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROWS_LOOKED_AT = 10000 };  // of the retries and failed events, which are not ordered by function
+// What one call looks at of the retries and failed events, which are not ordered by function: others wait for it.
+enum { ROWS_LOOKED_AT = 10000, BYTES_LOOKED_AT = 8 << 20 };
 
 typedef struct listing {
   mf_events *events;
-  mf_str function;
+  const mf_events_query *query;
   mf_table table;
-  uint32_t left;
-  void (*show)(void *context, const mf_event_shown *event);
-  void *context;
+  uint32_t left, looked;
+  size_t bytes;
+  bool ended_early;
+  size_t last_len;                // of the last key that was looked at
+  char last[MF_EVENT_KEY];
 } listing;
 
 static bool is_asked_for(mf_str function, mf_str asked) {
@@ -39,14 +42,28 @@ static mf_kept_event *find_kept(const mf_kept_list *list, mf_table table, mf_str
   return NULL;
 }
 
-static bool list_row(void *context, mf_str key, mf_slice value) {
+static bool list_row(listing *l, mf_str key, mf_slice value);
+
+// The row, unless enough were looked at or listed.
+static bool look_at_row(void *context, mf_str key, mf_slice value) {
   listing *l = context;
+  if (key.len > sizeof l->last) return true;
+  l->ended_early = l->left == 0 || l->looked == ROWS_LOOKED_AT || l->bytes >= BYTES_LOOKED_AT;
+  if (l->ended_early) return false;
+  l->looked++;
+  l->bytes += value.len;
+  l->last_len = key.len;
+  memcpy(l->last, key.data, key.len);
+  return list_row(l, key, value);
+}
+
+static bool list_row(listing *l, mf_str key, mf_slice value) {
   uint64_t time, sequence;
   mf_event_facts facts;
   mf_event_shown shown = {0};
   mf_slice row = value;
   const bool is_failed = l->table == MF_TABLE_failed_events, is_waiting = l->table == MF_TABLE_events;
-  if (!mf_event_key_read(!is_waiting, key, &time, &shown.function, &sequence) || !is_asked_for(shown.function, l->function)) return true;
+  if (!mf_event_key_read(!is_waiting, key, &time, &shown.function, &sequence) || !is_asked_for(shown.function, l->query->function)) return true;
   if ((is_failed && !mf_failed_read(value, &shown.reason, &row)) || !mf_row_read(row, &facts)) return true;
   if (find_kept(&l->events->ended, l->table, key)) return true;
   const bool runs = find_kept(&l->events->running, l->table, key) != NULL;
@@ -60,32 +77,47 @@ static bool list_row(void *context, mf_str key, mf_slice value) {
   shown.accepted_ms = facts.accepted_ms;
   shown.at_ms = (int64_t)(time / (uint64_t)MF_NS_PER_MS);
   shown.payload_bytes = facts.payload.len;
-  l->show(l->context, &shown);
-  return --l->left > 0;
+  l->query->show(l->query->context, &shown);
+  l->left--;
+  return true;
 }
 
-static bool list_table(listing *l, mf_table table, uint32_t limit, uint32_t looks, mf_str prefix, mf_error *err) {
+static bool list_table(listing *l, mf_table table, uint32_t limit, mf_str prefix, mf_str after, mf_error *err) {
   l->table = table;
   l->left = limit;
-  return mf_store_scan(l->events->store, table, prefix, MF_STR(""), looks, list_row, l, err);
+  l->looked = 0;
+  l->bytes = 0;
+  l->ended_early = false;
+  return mf_store_scan(l->events->store, table, prefix, after, UINT32_MAX, look_at_row, l, err);
 }
 
-bool mf_events_list(mf_events *events, mf_str function, uint32_t limit, void (*count)(void *context, const mf_events_count *count),
-                    void (*show)(void *context, const mf_event_shown *event), void *context, mf_error *err) {
-  listing l = {.events = events, .show = show, .context = context, .function = function};
-  uint32_t left = limit;
+static bool list_queues(listing *l, mf_error *err) {
+  const mf_events_query *query = l->query;
+  uint32_t left = query->limit;
   for (uint32_t i = 0; i < MF_EVENT_QUEUES; i++) {
-    for (const mf_queue *queue = events->buckets[i]; queue; queue = queue->chain) {
-      if (!is_asked_for(mf_queue_function(queue), function)) continue;
+    for (const mf_queue *queue = l->events->buckets[i]; queue; queue = queue->chain) {
+      if (!is_asked_for(mf_queue_function(queue), query->function)) continue;
       const mf_events_count counted = {mf_queue_function(queue), mf_queue_waiting(queue), queue->running, queue->paused};
-      count(context, &counted);
+      query->count(query->context, &counted);
       if (left == 0) continue;
-      if (!list_table(&l, MF_TABLE_events, left, left + queue->running + events->n_ended, (mf_str){queue->key, queue->key_len}, err)) return false;
-      left = l.left;
+      if (!list_table(l, MF_TABLE_events, left, (mf_str){queue->key, queue->key_len}, MF_STR(""), err)) return false;
+      left = l->left;
     }
   }
-  return list_table(&l, MF_TABLE_retries, limit, ROWS_LOOKED_AT, MF_STR(""), err) &&
-         list_table(&l, MF_TABLE_failed_events, limit, ROWS_LOOKED_AT, MF_STR(""), err);
+  return true;
+}
+
+bool mf_events_list(mf_events *events, const mf_events_query *query, char next[MF_EVENTS_NEXT], mf_error *err) {
+  listing l = {.events = events, .query = query};
+  char after[MF_EVENTS_NEXT / 2];
+  next[0] = 0;
+  if (query->after.len / 2 > sizeof after || !mf_unhex(query->after, (uint8_t *)after))
+    return mf_fail(err, MF_InvalidRequest, "the place where the list is to go on is none");
+  const bool begins = query->after.len == 0;
+  if (begins && !list_queues(&l, err)) return false;
+  if (!list_table(&l, MF_TABLE_retries, query->limit, MF_STR(""), (mf_str){after, query->after.len / 2}, err)) return false;
+  if (l.ended_early) mf_hex((const uint8_t *)l.last, l.last_len, next);
+  return !begins || list_table(&l, MF_TABLE_failed_events, query->limit, MF_STR(""), MF_STR(""), err);
 }
 
 // ---- by id ----
@@ -140,6 +172,7 @@ typedef struct mf_change {
   mf_store_done *done;
   void *context;
   place place;
+  bool uncounted;               // as a retry, which must be counted again when the commit fails
 } mf_change;
 
 static mf_str key_of(const place *p) { return (mf_str){p->key, p->key_len}; }
@@ -169,6 +202,7 @@ static void changed(void *context, const mf_error *err) {
   mf_change **at = &events->changes;
   while (*at != change) at = &(*at)->next;
   *at = change->next;
+  events->n_retrying += err && change->uncounted;
   if (change->queue) mf_delivery_end(events, change->queue, change->sequence, !err);
   else if (change->place.table == MF_TABLE_retries) mf_retry_look(events, 0);
   change->done(change->context, err);
@@ -232,7 +266,8 @@ bool mf_events_drop(mf_events *events, mf_str region, mf_str id, mf_store_done *
   } else if (ok) {
     events->stats.dropped++;
     if (p->table == MF_TABLE_failed_events) forget_failed(events, value.len);
-    if (p->table == MF_TABLE_retries) events->n_retrying -= events->n_retrying > 0;
+    change->uncounted = p->table == MF_TABLE_retries;
+    events->n_retrying -= change->uncounted;
   }
   if (!ok) free(change);
   mf_arena_deinit(&arena);

@@ -32,6 +32,8 @@ static void moved(void *context, const mf_error *err) {
   for (uint32_t i = 0; i < event->n_targets; i++) mf_delivery_end(events, event->targets[i].queue, event->targets[i].sequence, !err);
   event->n_targets = 0;
   queue->under_way--;
+  if (err && event->to_retries) events->n_retrying--;
+  event->to_retries = false;
   if (err) {
     mf_log(MF_LOG_ERROR, "an event of %.*s runs again: %s", MF_STR_ARG(mf_queue_function(queue)), err->message);
     mf_event_again(event);
@@ -59,6 +61,7 @@ void mf_retry_later(mf_events *events, mf_kept_event *event, int64_t delay_ns) {
   const mf_write writes[] = {{event->table, {event->bytes, event->key_len}, {0}},
                              {MF_TABLE_retries, {key, len}, {event->row, event->row_len}}};
   events->n_retrying++;
+  event->to_retries = true;
   mf_event_move(events, event, writes, 2);
   look_after(events, delay_ns);
 }
@@ -67,7 +70,7 @@ void mf_retry_later(mf_events *events, mf_kept_event *event, int64_t delay_ns) {
 void mf_retry_loaded(mf_events *events, mf_kept_event *event) {
   events->n_loaded--;
   if (event->queue) event->queue->n_retries--;
-  if (events->n_retrying > 0) events->n_retrying--;
+  events->n_retrying--;
   if (events->n_loaded < MF_RETRIES_LOADED / 2) look_after(events, 0);
 }
 
@@ -150,7 +153,7 @@ void mf_retry_timer(mf_timer *timer) {
     look_after(events, MF_NS_PER_S);
   } else if (d.next > 0) {
     look_after(events, MF_MIN((int64_t)(d.next - d.now), CLOCK_MAY_MOVE_NS));
-  } else if (!d.full && events->n_retrying > events->n_loaded) {
+  } else if (!d.full && (events->counting || events->n_retrying > (int64_t)events->n_loaded)) {
     look_after(events, events->n_loaded > 0 ? MF_NS_PER_S : CLOCK_MAY_MOVE_NS);  // what is written and not yet seen
   }
 }

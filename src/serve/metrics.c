@@ -37,8 +37,8 @@ static void write_events(mf_buf *out, const mf_events *events) {
   mf_events_stats s;
   mf_events_statistics(events, &s);
   mf_buf_format(out, "# HELP mayfly_events Asynchronous events by state.\n# TYPE mayfly_events gauge\nmayfly_events{state=\"waiting\"} %" PRIu64 "\n"
-                "mayfly_events{state=\"running\"} %" PRIu64 "\nmayfly_events{state=\"retrying\"} %" PRIu64 "\nmayfly_events{state=\"failed\"} %" PRIu64 "\n",
-                s.waiting, s.running, s.retrying, s.failed);
+                "mayfly_events{state=\"running\"} %" PRIu64 "\nmayfly_events{state=\"failed\"} %" PRIu64 "\n", s.waiting, s.running, s.failed);
+  if (!s.counting) mf_buf_format(out, "mayfly_events{state=\"retrying\"} %" PRIu64 "\n", s.retrying);  // else it is not known yet
   write_gauge(out, "mayfly_events_oldest_seconds", "Age of the oldest event that waits.", (double)s.oldest_ms / 1000);
   write_counter(out, "mayfly_events_accepted_total", "Events that were accepted.", s.accepted);
   write_counter(out, "mayfly_events_done_total", "Events whose function succeeded.", s.done);

@@ -12,6 +12,8 @@ static const char *const table_names[MF_TABLE_COUNT] = {
 #undef MF_TABLE
 };
 
+const char *mf_database_table_name(mf_table table) { return table_names[table]; }
+
 // upgrades[v]: from schema v to v + 1. Tables of tables.def are made when missing, whatever the version; a row here is for what else
 // changes. Version 0 is an empty file.
 static const char *const upgrades[MF_SCHEMA_VERSION] = {

@@ -16,6 +16,7 @@ typedef struct mf_database {
   sqlite3_stmt *begin, *commit, *rollback;
 } mf_database;
 
+const char *mf_database_table_name(mf_table table);
 // Opens or makes the file, refuses a newer schema, upgrades an older one.
 bool mf_database_open(mf_database *database, const char *path, mf_error *err) MF_MUST_CHECK;
 void mf_database_close(mf_database *database);

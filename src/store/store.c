@@ -326,6 +326,7 @@ mf_store *mf_store_open(const char *directory, mf_loop *loop, mf_error *err) {
 void mf_store_close(mf_store *store) {
   if (!store) return;
   mf_store_thread *copier = store->copier;
+  mf_store_count_stop(store);
   store->copier = NULL;
   mf_store_thread_destroy(copier);
   mf_store_thread_destroy(store->journal);

@@ -40,6 +40,10 @@ bool mf_store_scan(mf_store *store, mf_table table, mf_str prefix, mf_str after,
                    mf_error *err) MF_MUST_CHECK;
 // The last key with the prefix, in the caller's memory; *len: room in, length out, 0 when there is none.
 bool mf_store_last(mf_store *store, mf_table table, mf_str prefix, char *key, size_t *len, mf_error *err) MF_MUST_CHECK;
+// How many rows of the table are on disk at the time of the call, whatever is written while they are counted: one count at a time. Up to a
+// thousand are counted at once, and `done` has come when this returns; more beside everything else.
+typedef void mf_store_counted(void *context, uint64_t rows, const mf_error *err);
+bool mf_store_count(mf_store *store, mf_table table, mf_store_counted *done, void *context, mf_error *err) MF_MUST_CHECK;
 
 // ---- blobs ----
 typedef struct mf_blob_id { uint8_t sha256[MF_SHA256_BYTES]; } mf_blob_id;

@@ -1,16 +1,19 @@
 """Asynchronous invocations as boto3 and aws-cli see them: accepted on disk, run, tried again, and what becomes of those that fail."""
 import concurrent.futures
+import contextlib
 import json
 import os
 import pty
 import re
 import signal
+import sqlite3
 import subprocess
 
 import pytest
 
 import world
 from test_functions import refused
+from test_metrics import fetch
 from test_server import calls_in_order
 from world import Recorded, Server, create, wait_for, zipped
 
@@ -398,3 +401,28 @@ def test_destinations_that_do_not_exist_yet_are_refused_by_name(client, arn, wor
         status, code, message = refused(call, FunctionName=name, **change)
         assert (status, code) == (400, "InvalidParameterValueException")
         assert word in message and "not supported" in message
+
+
+def test_tens_of_thousands_of_retries_are_counted_and_listed_after_a_restart():
+    own = Server("--keep-alive", "1")
+    client = own.client()
+    create(client, "late")
+    request_id = send(client, "late", BAD_EVENT)
+    wait_for(lambda: json.loads(own.run("events", "--json").stdout)["totals"]["retrying"] == 1, what="the retry")
+    assert own.stop() == 0
+    with contextlib.closing(sqlite3.connect(own.data / "mayfly.db")) as database:
+        key, row = database.execute("SELECT key, value FROM retries").fetchone()
+        due = int.from_bytes(key[:8], "big") + 3600 * 10**9  # an hour from now, behind 30,000 of another function
+        rows = [((due - 30_000 + i).to_bytes(8, "big") + b"us-east-1/other\0" + bytes(8), row) for i in range(30_000)]
+        rows.append((due.to_bytes(8, "big") + key[8:], row))
+        database.execute("DELETE FROM retries")
+        database.executemany("INSERT INTO retries VALUES (?, ?)", rows)
+        database.commit()
+    own.start("--keep-alive", "1")
+    wait_for(lambda: not json.loads(own.run("events", "--json").stdout)["totals"]["counting"], what="the count")
+    listed = json.loads(own.run("events", "late", "--json").stdout)
+    assert [event["request_id"] for event in listed["events"]] == [request_id]
+    assert listed["totals"]["retrying"] == 30_001 == fetch(own)["mayfly_events"][(("state", "retrying"),)]
+    assert own.run("events", "drop", listed["events"][0]["id"]).returncode == 0
+    assert json.loads(own.run("events", "--json").stdout)["totals"]["retrying"] == 30_000
+    assert own.stop() == 0

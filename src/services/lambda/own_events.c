@@ -49,23 +49,31 @@ static void add_event(void *context, const mf_event_shown *event) {
   json_array_append_new(l->events, out);
 }
 
+static json_t *totals(const mf_events *events) {
+  mf_events_stats stats;
+  mf_events_statistics(events, &stats);
+  return json_pack("{s:I,s:I,s:I,s:b,s:I,s:I,s:I,s:I,s:I}", "waiting", (json_int_t)stats.waiting, "running", (json_int_t)stats.running,
+                   "retrying", (json_int_t)stats.retrying, "counting", stats.counting, "failed", (json_int_t)stats.failed, "accepted",
+                   (json_int_t)stats.accepted, "done", (json_int_t)stats.done, "dropped", (json_int_t)stats.dropped, "oldest_ms",
+                   (json_int_t)stats.oldest_ms);
+}
+
 static void list(mf_lambda *lambda, mf_http_request *http, const char *which) {
   mf_error err;
-  mf_events_stats stats;
+  bool goes_on;
+  char next[MF_EVENTS_NEXT];
   long limit = DEFAULT_LISTED;
   if (!mf_own_number(http, "limit", 1, MOST_LISTED, &limit)) return;
-  if (limit == 0) limit = DEFAULT_LISTED;
   mf_json_begin();
   listing l = {json_array(), json_array()};
+  const mf_events_query query = {.function = mf_str_from(which), .after = mf_request_parameter(http, "after", &goes_on),
+                                 .limit = (uint32_t)(limit > 0 ? limit : DEFAULT_LISTED), .count = add_count, .show = add_event, .context = &l};
   if (!which) {
     mf_refuse_no_memory(http);
-  } else if (mf_events_list(lambda->env.events, mf_str_from(which), (uint32_t)limit, add_count, add_event, &l, &err)) {
-    mf_events_statistics(lambda->env.events, &stats);
-    mf_respond_json(http, 200, json_pack("{s:O,s:O,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}}", "functions", l.functions, "events", l.events, "totals",
-                                         "waiting", (json_int_t)stats.waiting, "running", (json_int_t)stats.running, "retrying",
-                                         (json_int_t)stats.retrying, "failed", (json_int_t)stats.failed, "accepted", (json_int_t)stats.accepted,
-                                         "done", (json_int_t)stats.done, "dropped", (json_int_t)stats.dropped, "oldest_ms",
-                                         (json_int_t)stats.oldest_ms));
+  } else if (mf_events_list(lambda->env.events, &query, next, &err)) {
+    json_t *out = json_pack("{s:O,s:O,s:o}", "functions", l.functions, "events", l.events, "totals", totals(lambda->env.events));
+    if (next[0]) json_object_set_new(out, "next", json_string(next));
+    mf_respond_json(http, 200, out);
   } else {
     mf_refuse_error(http, &err);
   }

@@ -203,7 +203,9 @@ static void note_event(void *context, const mf_event_shown *event) {
 }
 static listed list_events(stage *s) {
   listed l = {0};
-  assert_true(mf_events_list(s->events, MF_STR("r/"), 1000, note_count, note_event, &l, &s->base.err));
+  char next[MF_EVENTS_NEXT];
+  const mf_events_query query = {.function = MF_STR("r/"), .limit = 1000, .count = note_count, .show = note_event, .context = &l};
+  assert_true(mf_events_list(s->events, &query, next, &s->base.err));
   return l;
 }
 

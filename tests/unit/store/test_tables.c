@@ -115,12 +115,49 @@ static void a_row_that_is_too_large_is_refused(void **state) {
   world_end(&w);
 }
 
+static void note_rows(void *context, uint64_t rows, const mf_error *err) {
+  assert_null(err);
+  *(int64_t *)context = (int64_t)rows;
+}
+
+// What is on disk when the count is asked for, few rows at once, many later; what is written meanwhile is not in it.
+static void rows_are_counted_as_they_are_when_it_is_asked_for(void **state) {
+  (void)state;
+  enum { MANY = 5000 };
+  world w;
+  outcome o = {0};
+  int64_t rows = -1;
+  char key[16];
+  world_begin(&w);
+  world_open(&w);
+  assert_true(mf_store_count(w.store, MF_TABLE_retries, note_rows, &rows, &w.err));
+  assert_int_equal(rows, 0);
+  for (int i = 0; i < MANY; i++) {
+    snprintf(key, sizeof key, "%05d", i);
+    world_put(&w, MF_TABLE_retries, key, "x", &o);
+    if (i == 999) world_wait(&w, &o.calls, 1000);
+    if (i == 999) assert_true(mf_store_count(w.store, MF_TABLE_retries, note_rows, &rows, &w.err));
+  }
+  assert_int_equal(rows, 1000);
+  world_wait(&w, &o.calls, MANY);
+  assert_true(mf_store_count(w.store, MF_TABLE_retries, note_rows, &rows, &w.err));
+  assert_false(mf_store_count(w.store, MF_TABLE_events, note_rows, &rows, &w.err));  // one at a time
+  assert_int_equal(w.err.code, MF_Conflict);
+  assert_int_equal(rows, 1000);
+  for (int i = 0; i < 10; i++) world_put(&w, MF_TABLE_retries, i % 2 ? "00001" : "more", i % 2 ? NULL : "x", &o);
+  world_wait(&w, &o.calls, MANY + 10);
+  for (int i = 0; i < 5000 && rows == 1000; i++) world_put(&w, MF_TABLE_keys, "a", "x", &o), world_wait(&w, &o.calls, o.calls + 1);
+  assert_int_equal(rows, MANY);
+  world_end(&w);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(writes_are_read_before_and_after_they_are_on_disk),
       cmocka_unit_test(a_scan_merges_the_database_with_writes_under_way),
       cmocka_unit_test(random_writes_agree_with_a_plain_table),
       cmocka_unit_test(a_row_that_is_too_large_is_refused),
+      cmocka_unit_test(rows_are_counted_as_they_are_when_it_is_asked_for),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
