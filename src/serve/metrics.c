@@ -44,6 +44,8 @@ static void write_events(mf_buf *out, const mf_events *events) {
   write_counter(out, "mayfly_events_done_total", "Events whose function succeeded.", s.done);
   write_counter(out, "mayfly_events_dropped_total", "Events that were given up.", s.dropped);
   write_counter(out, "mayfly_events_delivered_total", "Records and dead letters that reached a destination.", s.delivered);
+  write_counter(out, "mayfly_events_delivery_failures_total", "Records that their destination cannot take.", s.delivery_failures);
+  write_counter(out, "mayfly_events_dead_letter_errors_total", "Dead letters that their target cannot take.", s.dead_letter_errors);
 }
 
 // Names and meaning are those of Prometheus' client libraries.

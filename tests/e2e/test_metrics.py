@@ -162,6 +162,29 @@ def test_events_are_counted(own):
     assert sum(samples["mayfly_events"].values()) <= 1
 
 
+def test_failed_deliveries_are_counted(own):
+    client = own.client()
+    target = "arn:aws:lambda:us-east-1:000000000000:function:told"
+    for name in ("teller", "told"):
+        create(client, name, zipped())
+    failing, names = {"wrong": 1}, ("delivered", "delivery_failures", "dead_letter_errors")
+    client.put_function_event_invoke_config(FunctionName="teller", MaximumRetryAttempts=0, DestinationConfig={
+        "OnFailure": {"Destination": target}, "OnSuccess": {"Destination": target}})
+    client.update_function_configuration(FunctionName="teller", DeadLetterConfig={"TargetArn": target})
+    client.get_waiter("function_updated_v2").wait(FunctionName="teller")
+
+    def counts(after, payload, expected):
+        client.invoke(FunctionName="teller", InvocationType="Event", Payload=json.dumps(payload).encode())
+        deliveries = lambda: [fetch(own)[f"mayfly_events_{each}_total"][()] for each in names]
+        world.wait_for(lambda: sum(deliveries()) >= after, what="deliveries")
+        assert deliveries() == expected
+    counts(2, failing, [2, 0, 0])
+    client.delete_function(FunctionName="told")
+    counts(4, failing, [2, 1, 1])
+    counts(5, ONE, [2, 2, 1])
+    assert fetch(own)["mayfly_events"][(("state", "failed"),)] == 2
+
+
 def test_many_functions_share_a_series(own):
     client = own.client()
     package = zipped()
