@@ -62,13 +62,15 @@ def test_a_directory_of_a_version_without_lists_gets_them(server):
     create(client, "second", zipped(scale_model(3)))
     client.publish_version(FunctionName="second")
     server.stop()
-    change(server, *(f"DELETE FROM {table}" for table in ("marks", "blob_users", "unfinished", "region_sums")))
+    change(server, *(f"DELETE FROM {table}" for table in ("marks", "blob_users", "unfinished", "region_sums", "version_numbers")))
     server.start()
     client = server.client()
     assert usage(server)["FunctionCount"] == 2 and len(blobs(server)) == 4
     client.delete_function(FunctionName="first")
     wait_for(lambda: len(blobs(server)) == 2, what="the first one's package and image to go")
     assert json.loads(invoke(client, "second", {"x": [[1, 1, 1, 1]]}, Qualifier="1")[1]) == {"y": [[3, 3, 3, 3]]}
+    client.delete_function(FunctionName="second")
+    assert create(client, "second", Publish=True)["Version"] == "2" and create(client, "first", Publish=True)["Version"] == "1"
 
 
 def test_a_blob_that_two_use_stays_until_both_are_gone(server):

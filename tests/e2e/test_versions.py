@@ -206,6 +206,15 @@ def test_numbers_are_never_given_again(client):
     assert client.publish_version(FunctionName="numbers")["Version"] == "4"
     assert refused(client.delete_function, FunctionName="numbers", Qualifier="live")[2] == "Deletion of aliases is not currently supported."
     assert refused(client.invoke, FunctionName="numbers", Qualifier="3")[0] == 404
+    for last in ("5", "6"):  # not even when the function is deleted and made again
+        client.delete_function(FunctionName="numbers")
+        made = create(client, "numbers", Publish=True)
+        assert (made["Version"], versions(client, "numbers")) == (last, ["$LATEST", last]) and run(client, "numbers", Qualifier=last) == (last, 2)
+    client.delete_function(FunctionName="numbers")
+    create(client, "numbers")
+    assert versions(client, "numbers") == ["$LATEST"] and refused(client.invoke, FunctionName="numbers", Qualifier="6")[0] == 404
+    assert client.publish_version(FunctionName="numbers")["Version"] == "7"
+    assert client.publish_version(FunctionName="numbers")["Version"] == "7"
 
 
 def test_revisions_as_recorded(client):
@@ -275,6 +284,11 @@ def test_versions_outlive_restarts_and_new_code_and_go_with_the_function():
     wait_for(lambda: blobs() == 0, what="all blobs to go")
     create(client, "kept")
     assert versions(client, "kept") == ["$LATEST"]
+    server.kill()
+    server.start()
+    client = server.client()
+    assert client.publish_version(FunctionName="kept")["Version"] == "3"
+    client.delete_function(FunctionName="kept", Qualifier="3")
     assert client.get_account_settings()["AccountUsage"] == {"FunctionCount": 1, "TotalCodeSize": len(zipped())}
     assert server.stop() == 0
 

@@ -1,4 +1,5 @@
 // CreateFunction: checks, stores the package, writes the row, answers 201, compiles.
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,8 +62,15 @@ static void created(void *context, const mf_error *err) {
 void mf_create_row(mf_package_put *put, json_t *row, int status) {
   mf_error err;
   mf_str key = mf_str_from(put->key), name = mf_lambda_name_of(key), region = mf_lambda_region_of(key);
+  if (!mf_version_continue(put->lambda->env.store, key, row, &err)) {
+    json_decref(row);
+    mf_garbage_add(put->lambda, &put->id);
+    mf_reply_error(put->reply, &err);
+    mf_package_free(put);
+    return;
+  }
   json_t *version = mf_package_publishes(put) ? mf_version_begin(row) : NULL, *answer = mf_configuration_json(region, name, "", row, false);
-  if (version) json_object_set_new(answer, "Version", json_string("1"));
+  if (version) json_object_set_new(answer, "Version", json_sprintf("%" PRIu64, mf_version_publishing(row)));
   mf_code_change *change = mf_code_change_new(put, row, status, answer);
   // A function that was made and deleted while this one's package was stored leaves nothing in the cache.
   if (change && !mf_save_with_version(put, row, version, created, change, &err)) created(change, &err);

@@ -204,6 +204,8 @@ bool mf_row_versions(mf_store *store, mf_str function_key, json_t **versions, mf
   return ok;
 }
 
+uint64_t mf_row_version_numbers(const json_t *row) { return (uint64_t)json_integer_value(json_object_get(row, "versions")); }
+
 void mf_row_new_revision(json_t *row) {
   json_int_t revision = json_integer_value(json_object_get(row, "revision"));
   json_object_set_new(row, "revision", json_integer(revision + 1));

@@ -2,7 +2,7 @@
 //
 // A row: {"configuration": members as AWS returns them (State and the like included), "tags": {}, "reserved": n, "package": hex,
 //  "image": {"blob": hex, "bytes", "arena_bytes", "memory_needed", "built": version}, "deploy": {"package", "CodeSha256", "CodeSize"} while
-//  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool, "versions": the last number given to a version,
+//  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool, "versions": the last number given to a version (of its name),
 //  "publishing": the number of the version that the update under way becomes, "uid": a random number of 53 bits that tells it from others
 //  that had the name before or have it later (rows of before have none)}
 //
@@ -118,6 +118,7 @@ bool mf_member_is(const json_t *object, const char *member, const char *value); 
 // The package, the one that is being built and the image, as far as the row names them; how many.
 enum { MF_ROW_BLOBS = 3 };
 uint32_t mf_row_blobs(const json_t *row, mf_blob_id ids[MF_ROW_BLOBS]);
+uint64_t mf_row_version_numbers(const json_t *row);           // the last number given to a version, 0: none was
 void mf_row_new_revision(json_t *row);                       // for the host: instances of the old one retire
 
 bool mf_counters_load(mf_store *store, mf_str key, mf_counters *counters, mf_error *err) MF_MUST_CHECK;

@@ -1,10 +1,12 @@
 #include "index.h"
 
+#include <inttypes.h>
+
 #include "api/api.h"
 
 enum { ALL = INT32_MAX, ROWS_OF_A_COMMIT = 1000, REGION_BYTES = 64 };
 static const mf_slice nothing = {"", 0};  // a row that says all with its key
-#define MARK MF_STR("index")
+#define MARK MF_STR("index.2")  // 1: without version_numbers
 
 void mf_writes_add(mf_writes *writes, mf_table table, mf_str key, mf_slice value) {
   if (writes->count == writes->capacity) {
@@ -44,6 +46,13 @@ static mf_str user_key(mf_arena *arena, const mf_blob_id *id, mf_str key) {
   return (mf_str){text, sizeof *id + key.len};
 }
 
+// With the version rather than with the function's end: a deletion, which must succeed on a full disk, adds nothing.
+static void write_number(mf_str key, uint64_t number, mf_writes *writes) {
+  char *text = mf_str_format(writes->arena, "%" PRIu64, number);
+  writes->failed |= !text;
+  if (text) mf_writes_add(writes, MF_TABLE_version_numbers, mf_str_copy(writes->arena, key), (mf_slice){text, strlen(text)});
+}
+
 void mf_index_change(mf_str key, const json_t *before, const json_t *after, mf_writes *writes) {
   mf_blob_id old[MF_ROW_BLOBS], new[MF_ROW_BLOBS];
   const uint32_t n_old = mf_row_blobs(before, old), n_new = mf_row_blobs(after, new);
@@ -55,6 +64,7 @@ void mf_index_change(mf_str key, const json_t *before, const json_t *after, mf_w
       mf_writes_add(writes, MF_TABLE_blob_users, user_key(writes->arena, &old[i], key), (mf_slice){0});
   const bool was = is_unfinished(key, before), is = is_unfinished(key, after);
   if (was != is) mf_writes_add(writes, MF_TABLE_unfinished, mf_str_copy(writes->arena, key), is ? nothing : (mf_slice){0});
+  if (after && mf_row_version_numbers(after) != mf_row_version_numbers(before)) write_number(key, mf_row_version_numbers(after), writes);
 }
 
 // ---- sums ----

@@ -3,6 +3,8 @@
 //
 //   blob_users   blob's SHA-256 (32 bytes), key of the function or version -> ""
 //   unfinished   key of a function that is Pending or InProgress -> ""
+//   version_numbers  key of a function that had versions -> the last number, which is never given again, even when the function is
+//                    deleted and another one gets its name
 //   region_sums  region -> JSON of its sums (regions.h); the row is missing when it may be wrong, then it is counted again at start
 #ifndef MF_SERVICES_LAMBDA_INDEX_H
 #define MF_SERVICES_LAMBDA_INDEX_H

@@ -16,7 +16,6 @@ mf_str mf_version_key(mf_arena *arena, mf_str function_key, uint64_t number) {
   return mf_str_from(mf_str_format(arena, "%.*s:%" PRIu64, MF_STR_ARG(function_key), number));
 }
 
-static uint64_t last_number(const json_t *row) { return (uint64_t)json_integer_value(json_object_get(row, "versions")); }
 uint64_t mf_version_publishing(const json_t *row) { return (uint64_t)json_integer_value(json_object_get(row, "publishing")); }
 
 json_t *mf_version_row(const json_t *row, uint64_t number) {
@@ -32,8 +31,19 @@ json_t *mf_version_row(const json_t *row, uint64_t number) {
   return version;
 }
 
+bool mf_version_continue(mf_store *store, mf_str function_key, json_t *row, mf_error *err) {
+  mf_arena arena;
+  mf_slice last;
+  bool found;
+  mf_arena_init(&arena, 0);
+  const bool ok = mf_store_get(store, MF_TABLE_version_numbers, function_key, &arena, &last, &found, err);
+  if (ok && found) json_object_set_new(row, "versions", json_integer((json_int_t)mf_lambda_version_number((mf_str){last.data, last.len})));
+  mf_arena_deinit(&arena);
+  return ok;
+}
+
 json_t *mf_version_begin(json_t *row) {
-  const uint64_t number = last_number(row) + 1;
+  const uint64_t number = mf_row_version_numbers(row) + 1;
   json_object_set_new(row, "versions", json_integer((json_int_t)number));
   json_object_set_new(row, "publishing", json_integer((json_int_t)number));
   json_t *version = mf_version_row(row, number), *deploy = json_object_get(row, "deploy");
@@ -59,9 +69,9 @@ static json_t *essence(const json_t *row, const json_t *description) {
 bool mf_version_unchanged(mf_store *store, mf_str function_key, const json_t *row, json_t **version, mf_error *err) {
   mf_arena arena;
   *version = NULL;
-  if (last_number(row) == 0) return true;
+  if (mf_row_version_numbers(row) == 0) return true;
   mf_arena_init(&arena, 0);
-  mf_str key = mf_version_key(&arena, function_key, last_number(row));
+  mf_str key = mf_version_key(&arena, function_key, mf_row_version_numbers(row));
   bool ok = key.data ? mf_row_load(store, key, version, err) : mf_fail(err, MF_OutOfMemory, "no memory to look for the last version");
   mf_arena_deinit(&arena);
   json_t *ours = essence(row, NULL), *theirs = essence(*version, json_object_get(*version, "latest_description"));
@@ -101,7 +111,7 @@ static bool check_runs(mf_operation_call *call, const json_t *row) {
 
 static void publish(mf_operation_call *call, json_t *row) {
   mf_error err;
-  const uint64_t number = last_number(row) + 1;
+  const uint64_t number = mf_row_version_numbers(row) + 1;
   mf_str key = mf_version_key(call->arena, call->key, number);
   if (!key.data) {
     mf_refuse_no_memory(call->http);

@@ -7,6 +7,8 @@
 
 #include "internal.h"
 
+// A new function's row goes on where the numbers of the functions that had its name before end, as at AWS.
+bool mf_version_continue(mf_store *store, mf_str function_key, json_t *row, mf_error *err) MF_MUST_CHECK;
 // What the update under way will be once it is compiled: a new row, State Pending. The function's row remembers it ("publishing").
 json_t *mf_version_begin(json_t *row);
 // The number in "publishing", 0: nothing is.
