@@ -14,6 +14,7 @@ struct mf_store {
   mf_database reader;          // the loop's thread reads through this one
   mf_database writer;          // the journal's thread writes through this one
   mf_overlay overlay;
+  uint64_t changes[MF_TABLE_COUNT];
   mf_checkpointer *checkpointer;
   mf_store_thread *journal;    // commits, grouped
   mf_store_thread *copier;     // blobs: a big one does not hold up a commit

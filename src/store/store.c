@@ -77,7 +77,10 @@ static void run_commits(void *context, mf_store_thread *thread, mf_store_job *ba
 // ---- the loop's thread ----
 static void finish_commit(mf_store_job *base) {
   commit_job *job = (commit_job *)base;
-  for (uint32_t i = 0; i < job->n_writes; i++) mf_overlay_remove(&job->store->overlay, &job->writes[i]);
+  for (uint32_t i = 0; i < job->n_writes; i++) {
+    mf_overlay_remove(&job->store->overlay, &job->writes[i]);
+    if (!job->ok) job->store->changes[job->writes[i].table]++;  // the rows from before are back
+  }
   if (job->done) job->done(job->context, job->ok ? NULL : &job->error);
   else if (!job->ok) mf_log(MF_LOG_ERROR, "%s", job->error.message);
   free(job);
@@ -114,10 +117,15 @@ bool mf_store_commit(mf_store *store, const mf_write *writes, uint32_t n_writes,
   if (!job) return mf_fail(err, MF_OutOfMemory, "no memory for a commit of %zu bytes", bytes);
   *job = (commit_job){.job.finish = finish_commit, .store = store, .done = done, .context = context, .n_writes = n_writes};
   copy_writes(job, writes);
-  for (uint32_t i = 0; i < n_writes; i++) mf_overlay_add(&store->overlay, &job->writes[i]);
+  for (uint32_t i = 0; i < n_writes; i++) {
+    mf_overlay_add(&store->overlay, &job->writes[i]);
+    store->changes[writes[i].table]++;
+  }
   mf_store_thread_post(store->journal, &job->job);
   return true;
 }
+
+uint64_t mf_store_changes(const mf_store *store, mf_table table) { return store->changes[table]; }
 
 bool mf_store_get(mf_store *store, mf_table table, mf_str key, mf_arena *arena, mf_slice *value, bool *found, mf_error *err) {
   const mf_pending *pending = mf_overlay_find(&store->overlay, table, key);

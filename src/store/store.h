@@ -34,6 +34,9 @@ bool mf_store_commit(mf_store *store, const mf_write *writes, uint32_t n_writes,
     MF_MUST_CHECK;
 // value in the arena; *found false when there is no such key.
 bool mf_store_get(mf_store *store, mf_table table, mf_str key, mf_arena *arena, mf_slice *value, bool *found, mf_error *err) MF_MUST_CHECK;
+// A number that is another one whenever the table's rows may read differently than they did: what was made of rows is good while it stays.
+// Changes at mf_store_commit, and once more when a commit has failed.
+uint64_t mf_store_changes(const mf_store *store, mf_table table);
 // Rows with key > after (in byte order) and the given prefix, at most `limit`; `each` returns false to stop.
 typedef bool mf_store_each(void *context, mf_str key, mf_slice value);
 bool mf_store_scan(mf_store *store, mf_table table, mf_str prefix, mf_str after, uint32_t limit, mf_store_each *each, void *context,

@@ -131,6 +131,37 @@ def test_an_alias_runs_what_it_points_to(client):
     assert (got["FunctionArn"], got["Version"]) == (ARN + "pointing:live", "$LATEST")
     client.delete_alias(**this)
     assert refused(client.invoke, FunctionName="pointing", Qualifier="live")[2] == f"Function not found: {ARN}pointing:live"
+    client.create_alias(**this, FunctionVersion="2")
+    assert run(client, "pointing:live") == ("2", 3)
+    client.delete_function(FunctionName="pointing")
+    create(client, "pointing", zipped(scale_model(7.0)), Publish=True)
+    assert refused(client.invoke, FunctionName="pointing:live")[2] == f"Function not found: {ARN}pointing:live"
+    client.create_alias(**this, FunctionVersion="3")
+    assert run(client, "pointing:live") == ("3", 7)
+
+
+def test_many_aliases_are_told_apart(client):
+    """More than stay parsed."""
+    two_versions(client, "many")
+    for i in range(600):
+        client.create_alias(FunctionName="many", Name=f"a{i}", FunctionVersion=str(i % 2 + 1))
+    for _ in range(2):
+        assert [run(client, "many", Qualifier=f"a{i}")[0] for i in range(600)] == ["1", "2"] * 300
+
+
+@pytest.fixture(scope="module")
+def odd(client):
+    create(client, "odd", Publish=True)
+    client.create_alias(FunctionName="odd", Name="live", FunctionVersion="1")
+
+
+@pytest.mark.parametrize("name, qualifier, status", [
+    ("odd", "no", 404), ("odd", "9", 404), ("odd", "x" * 128, 404), ("odd", "$LATEST", 200), ("odd:$LATEST", None, 200), ("odd:live", "live", 200),
+    ("odd:live", "1", 400), ("odd", "x" * 129, 400), ("odd", "a b", 400), ("odd", "a%41", 400), ("odd:", None, 400), ("x" * 65, "1", 404), ("no", "1", 404)])
+def test_what_a_qualifier_may_be(client, odd, name, qualifier, status):
+    call = {"FunctionName": name, "Payload": json.dumps(X)} | ({"Qualifier": qualifier} if qualifier else {})
+    found = client.invoke(**call)["StatusCode"] if status == 200 else refused(client.invoke, **call)[0]
+    assert found == status
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])

@@ -68,6 +68,7 @@ struct mf_lambda {
   mf_operation_context *contexts;      // one for each operation
   struct mf_invoking *free_invocations;
   struct mf_log_wait *log_waits;
+  struct mf_kept_route *routes;        // of aliases (qualifier.h); NULL: none was called
   mf_event_config event_configs[MF_EVENT_CONFIGS];
   bool unfinished;                     // a deployment could not go on for lack of memory or disk: looked for again soon
   uint32_t rebuilding;                 // background compilations of stale images under way

@@ -1,5 +1,5 @@
-// Invoke. The short way: a bare name, no query: no JSON, no database, no allocation of ours; a call's struct comes from a list of
-// used ones. Everything else (ARNs, qualifiers, wrong names) goes the way of all operations and ends here.
+// Invoke. The short way: a bare name, and perhaps a version or an alias: no JSON, no database, no allocation of ours; a call's struct comes
+// from a list of used ones. Everything else (ARNs, wrong names) goes the way of all operations and ends here.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "report.h"
 
 enum { DRY_RUN = 1, EVENT = 2 };  // places in the list of types
-enum { NAME_LENGTH = 64, KEY_BYTES = 256, LOG_RESULT_BYTES = 4 * ((MF_REPORT_BYTES + 2) / 3) + 4 };
+enum { NAME_LENGTH = 64, QUALIFIER_LENGTH = 128, KEY_BYTES = 256, LOG_RESULT_BYTES = 4 * ((MF_REPORT_BYTES + 2) / 3) + 4 };
 
 typedef struct mf_invoking {
   mf_lambda_call call;
@@ -325,23 +325,51 @@ void mf_handle_Invoke(mf_operation_call *call) {
   invoke(call->lambda, call->http, call->key, call->qualifier);
 }
 
-// The name in "/2015-03-31/functions/NAME/invocations" when nothing about it needs looking into; "" otherwise.
-static mf_str plain_name(mf_http_request *http) {
+// ---- the short way in ----
+static bool is_plain(mf_str text, const char *more) {
+  for (size_t i = 0; i < text.len; i++) {
+    const char c = text.data[i];
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!is_letter && (c == 0 || !strchr(more, c))) return false;
+  }
+  return text.len > 0;
+}
+
+// What stands in "/2015-03-31/functions/NAME/invocations".
+static bool path_name(mf_str target, mf_str *name) {
   const mf_str before = MF_STR("/2015-03-31/functions/"), after = MF_STR("/invocations");
-  mf_str target = mf_request_target(http);
-  if (mf_request_query(http).len > 0 || !mf_str_starts(target, before) || !mf_str_ends(target, after)) return MF_STR("");
-  if (target.len <= before.len + after.len || target.len > before.len + after.len + NAME_LENGTH) return MF_STR("");
-  mf_str name = {target.data + before.len, target.len - before.len - after.len};
-  for (size_t i = 0; i < name.len; i++)
-    if (memchr(":/%.", name.data[i], 4) || name.data[i] <= ' ') return MF_STR("");
-  return name;
+  if (!mf_str_starts(target, before) || !mf_str_ends(target, after) || target.len <= before.len + after.len) return false;
+  *name = (mf_str){target.data + before.len, target.len - before.len - after.len};
+  return true;
+}
+
+// "NAME%3Aqualifier", as SDKs send NAME:qualifier, in two.
+static bool split_name(mf_str *name, mf_str *qualifier) {
+  const char *colon = memmem(name->data, name->len, "%3A", 3);
+  if (!colon) return false;
+  const size_t len = (size_t)(colon - name->data);
+  *qualifier = (mf_str){colon + 3, name->len - len - 3};
+  name->len = len;
+  return true;
+}
+
+// Name and qualifier ("" if none) when nothing about them needs looking into; everything else is the long way's.
+static bool plain_name(mf_http_request *http, mf_str *name, mf_str *qualifier) {
+  const mf_str query = mf_request_query(http), parameter = MF_STR("Qualifier=");
+  bool has_qualifier = query.len > 0;
+  *qualifier = MF_STR("");
+  if (!path_name(mf_request_target(http), name)) return false;
+  if (query.len == 0) has_qualifier = split_name(name, qualifier);
+  else if (mf_str_starts(query, parameter)) *qualifier = (mf_str){query.data + parameter.len, query.len - parameter.len};
+  else return false;
+  return name->len <= NAME_LENGTH && is_plain(*name, "-_") && qualifier->len <= QUALIFIER_LENGTH && (!has_qualifier || is_plain(*qualifier, "-_"));
 }
 
 void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void *data) {
   const mf_operation_context *context = data;
   char key[KEY_BYTES];
-  mf_str name = plain_name(http);
-  if (name.len == 0 || name.len + principal->region.len + 1 >= sizeof key) {
+  mf_str name, qualifier;
+  if (!plain_name(http, &name, &qualifier) || name.len + principal->region.len + 1 >= sizeof key) {
     mf_operation_handle(http, principal, data);
     return;
   }
@@ -349,7 +377,7 @@ void mf_invoke_handle(mf_http_request *http, const mf_principal *principal, void
   memcpy(key, principal->region.data, len);
   key[len++] = '/';
   memcpy(key + len, name.data, name.len);
-  invoke(context->lambda, http, (mf_str){key, len + name.len}, MF_STR(""));
+  invoke(context->lambda, http, (mf_str){key, len + name.len}, qualifier);
 }
 
 void mf_invoke_too_large(mf_http_request *http, void *data) {

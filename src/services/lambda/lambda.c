@@ -8,6 +8,7 @@
 #include "deploy.h"
 #include "garbage.h"
 #include "provisioned.h"
+#include "qualifier.h"
 
 #define FLUSH_EVERY_NS (5 * MF_NS_PER_S)
 
@@ -64,6 +65,7 @@ void mf_lambda_destroy(mf_lambda *lambda) {
   mf_metrics_deinit(&lambda->metrics);
   mf_invocations_free(lambda);
   mf_event_configs_free(lambda);
+  mf_kept_routes_free(lambda);
   mf_name_patterns_deinit(&lambda->patterns);
   free(lambda->garbage);
   free(lambda->contexts);

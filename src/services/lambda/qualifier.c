@@ -1,4 +1,4 @@
-// Two tables are asked: that of functions and versions (function.h knows their keys) and that of aliases.
+// Two tables are asked: that of functions and versions (function.h knows their keys) and that of aliases; a call asks what is kept of both.
 #include "qualifier.h"
 
 #include <stdlib.h>
@@ -30,15 +30,21 @@ bool mf_alias_load(mf_store *store, mf_str function_key, mf_str name, json_t **a
 
 static mf_str text_of(const json_t *text) { return (mf_str){json_string_value(text), json_string_length(text)}; }
 
-mf_str mf_alias_choose(const json_t *alias, double draw) {
+static void take_version(const char *number, char text[MF_ROUTE_TEXT]) { snprintf(text, MF_ROUTE_TEXT, "%s", number ? number : ""); }
+
+// There is one other version at most (CreateAlias).
+void mf_alias_route_of(const json_t *alias, mf_alias_route *route) {
   json_t *weights = json_object_get(json_object_get(alias, "RoutingConfig"), "AdditionalVersionWeights"), *weight;
   const char *version;
+  *route = (mf_alias_route){.weight = 0};
+  take_version(json_string_value(json_object_get(alias, "FunctionVersion")), route->version);
   json_object_foreach(weights, version, weight) {
-    draw -= json_number_value(weight);
-    if (draw < 0) return mf_str_from(version);
+    take_version(version, route->other);
+    route->weight = json_number_value(weight);
   }
-  return text_of(json_object_get(alias, "FunctionVersion"));
 }
+
+mf_str mf_alias_choose(const mf_alias_route *route, double draw) { return mf_str_from(draw < route->weight ? route->other : route->version); }
 
 static double draw(void) {
   uint64_t bits;
@@ -102,16 +108,55 @@ static bool find_version(mf_lambda *lambda, mf_str function_key, mf_str number, 
   return key.len == 0 || mf_lambda_entry_find(&lambda->functions, key, version, err);
 }
 
-static bool find_qualified(mf_lambda *lambda, mf_str function_key, mf_str qualifier, mf_resolved *resolved, mf_error *err) {
+// ---- routes that stay parsed: a table of places, so that their number is bounded whoever calls what ----
+static mf_kept_route *place_of(mf_lambda *lambda, mf_str key) {
+  if (!lambda->routes) lambda->routes = calloc(MF_KEPT_ROUTES, sizeof *lambda->routes);
+  return lambda->routes ? &lambda->routes[mf_hash64(key.data, key.len, 0) % MF_KEPT_ROUTES] : NULL;
+}
+
+void mf_kept_routes_free(mf_lambda *lambda) {
+  for (uint32_t i = 0; lambda->routes && i < MF_KEPT_ROUTES; i++) free(lambda->routes[i].key);
+  free(lambda->routes);
+  lambda->routes = NULL;
+}
+
+// Without memory it is read again with the next call.
+static void keep_route(mf_kept_route *place, mf_str key, uint64_t changes, const mf_alias_route *route) {
+  if (!place->key || !mf_str_is(key, place->key)) {
+    free(place->key);
+    place->key = strndup(key.data, key.len);
+  }
+  place->changes = changes;
+  place->route = *route;
+}
+
+// *route without a version: there is no such alias.
+static bool find_route(mf_lambda *lambda, mf_str function_key, mf_str name, mf_alias_route *route, mf_error *err) {
+  char text[KEY_BYTES];
   json_t *alias;
-  if (mf_qualifier_kind_of(qualifier) == MF_QUALIFIER_VERSION) return find_version(lambda, function_key, qualifier, &resolved->version, err);
-  if (!mf_alias_load(lambda->env.store, function_key, qualifier, &alias, err)) return false;
-  const mf_str chosen = alias ? mf_alias_choose(alias, draw()) : MF_STR("0");
-  bool ok = true;
-  if (mf_qualifier_kind_of(chosen) == MF_QUALIFIER_LATEST) resolved->version = resolved->function;
-  else ok = find_version(lambda, function_key, chosen, &resolved->version, err);
+  const mf_str key = join(text, function_key, name);
+  const uint64_t changes = mf_store_changes(lambda->env.store, MF_TABLE_aliases);
+  mf_kept_route *place = key.len > 0 ? place_of(lambda, key) : NULL;
+  if (place && place->key && place->changes == changes && mf_str_is(key, place->key)) {
+    *route = place->route;
+    return true;
+  }
+  if (!mf_alias_load(lambda->env.store, function_key, name, &alias, err)) return false;
+  mf_alias_route_of(alias, route);
+  if (alias && place) keep_route(place, key, changes, route);
   json_decref(alias);
-  return ok;
+  return true;
+}
+
+static bool find_qualified(mf_lambda *lambda, mf_str function_key, mf_str qualifier, mf_resolved *resolved, mf_error *err) {
+  mf_alias_route route;
+  if (mf_qualifier_kind_of(qualifier) == MF_QUALIFIER_VERSION) return find_version(lambda, function_key, qualifier, &resolved->version, err);
+  if (!find_route(lambda, function_key, qualifier, &route, err)) return false;
+  const mf_str chosen = mf_alias_choose(&route, route.weight > 0 ? draw() : 0);
+  if (chosen.len == 0) return true;
+  if (mf_qualifier_kind_of(chosen) != MF_QUALIFIER_LATEST) return find_version(lambda, function_key, chosen, &resolved->version, err);
+  resolved->version = resolved->function;
+  return true;
 }
 
 // What other functions have reserved, and when, is known of the region alone.

@@ -29,6 +29,20 @@ typedef struct mf_resolved {
   mf_lambda_entry *function, *version;
 } mf_resolved;
 bool mf_resolve(mf_lambda *lambda, mf_str function_key, mf_str qualifier, mf_resolved *resolved, mf_error *err) MF_MUST_CHECK;
-// The version that an alias chooses, for a draw from [0, 1). The text is the alias's.
-mf_str mf_alias_choose(const json_t *alias, double draw);
+// What an alias chooses from, for a draw from [0, 1): its version, and perhaps another one for a part of the calls.
+enum { MF_ROUTE_TEXT = 16 };  // a version's number, or $LATEST
+typedef struct mf_alias_route {
+  char version[MF_ROUTE_TEXT], other[MF_ROUTE_TEXT];
+  double weight;              // of the other one, 0: there is none
+} mf_alias_route;
+void mf_alias_route_of(const json_t *alias, mf_alias_route *route);
+mf_str mf_alias_choose(const mf_alias_route *route, double draw);
+// Routes of aliases that were called lately stay parsed (lambda's `routes`), each until a row of the table changes.
+typedef struct mf_kept_route {
+  char *key;                  // "region/name:alias"; NULL: an empty place
+  uint64_t changes;           // mf_store_changes when it was read
+  mf_alias_route route;
+} mf_kept_route;
+enum { MF_KEPT_ROUTES = 512 };
+void mf_kept_routes_free(mf_lambda *lambda);
 #endif

@@ -49,12 +49,19 @@ static void a_qualifier_is_of_one_kind(void **state) {
   assert_int_equal(mf_qualifier_kind_of(MF_STR("$latest")), MF_QUALIFIER_ALIAS);
 }
 
-static json_t *alias_of(const char *weights) {
+static mf_alias_route route_of(const char *alias_text) {
+  mf_alias_route route;
+  json_t *alias = json_loads(alias_text, 0, NULL);
+  assert_non_null(alias);
+  mf_alias_route_of(alias, &route);
+  json_decref(alias);
+  return route;
+}
+
+static mf_alias_route weighted(const char *weights) {
   char text[200];
   snprintf(text, sizeof text, "{\"FunctionVersion\":\"1\",\"RoutingConfig\":{\"AdditionalVersionWeights\":%s}}", weights);
-  json_t *alias = json_loads(text, 0, NULL);
-  assert_non_null(alias);
-  return alias;
+  return route_of(text);
 }
 
 // 4.5 standard deviations of the binomial distribution: once in 150,000 seeds, and this seed is fixed.
@@ -65,25 +72,25 @@ static void an_alias_chooses_as_its_weights_say(void **state) {
   for (size_t w = 0; w < MF_COUNT(weights); w++) {
     char text[64];
     snprintf(text, sizeof text, "{\"2\":%g}", weights[w]);
-    json_t *alias = alias_of(text);
+    const mf_alias_route alias = weighted(text);
     int second = 0;
-    for (int i = 0; i < DRAWS; i++) second += mf_str_is(mf_alias_choose(alias, drand48()), "2");
+    for (int i = 0; i < DRAWS; i++) second += mf_str_is(mf_alias_choose(&alias, drand48()), "2");
     const double expected = weights[w] * DRAWS, apart = second - expected, allowed = 4.5 * 4.5 * expected * (1 - weights[w]);
     if (apart * apart > allowed) fail_msg("seed %u: weight %g: chosen %d times of %d", SEED, weights[w], second, DRAWS);
-    json_decref(alias);
   }
 }
 
 static void the_borders_of_a_weight(void **state) {
   (void)state;
-  json_t *alias = alias_of("{\"2\":0.25}"), *plain = json_loads("{\"FunctionVersion\":\"$LATEST\"}", 0, NULL);
-  is(mf_alias_choose(alias, 0), "2");
-  is(mf_alias_choose(alias, 0.2499), "2");
-  is(mf_alias_choose(alias, 0.25), "1");
-  is(mf_alias_choose(alias, 0.9999), "1");
-  is(mf_alias_choose(plain, 0), "$LATEST");
-  json_decref(alias);
-  json_decref(plain);
+  const mf_alias_route alias = weighted("{\"2\":0.25}"), plain = route_of("{\"FunctionVersion\":\"$LATEST\"}"), none = route_of("{}"),
+                       longest = route_of("{\"FunctionVersion\":\"9999999999\"}");
+  is(mf_alias_choose(&alias, 0), "2");
+  is(mf_alias_choose(&alias, 0.2499), "2");
+  is(mf_alias_choose(&alias, 0.25), "1");
+  is(mf_alias_choose(&alias, 0.9999), "1");
+  is(mf_alias_choose(&plain, 0), "$LATEST");
+  is(mf_alias_choose(&none, 0), "");
+  is(mf_alias_choose(&longest, 0), "9999999999");
 }
 
 int main(void) {

@@ -14,6 +14,19 @@ FAULT_WRAP(int, renameat, (int at, const char *from, int to, const char *path), 
 FAULT_WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode), false, -1)
 FAULT_WRAP(int, fcntl64, (int fd, int command, long argument), (fd, command, argument), false, -1)
 
+typedef struct watched {
+  mf_store *store;
+  uint64_t changes;  // when the commit had been taken
+  outcome *outcome;
+} watched;
+
+// What was read while a commit was under way that fails is no longer so.
+static void watched_done(void *context, const mf_error *err) {
+  const watched *seen = context;
+  assert_int_equal(mf_store_changes(seen->store, MF_TABLE_functions) != seen->changes, err != NULL);
+  commit_done(seen->outcome, err);
+}
+
 // Opens, commits, stores a blob, logs, reads, closes. Returns true when nothing failed; then everything must be there.
 static bool walk(const char *directory, int source_fd, outcome *commit, outcome *blob) {
   mf_error err = {0};
@@ -26,7 +39,9 @@ static bool walk(const char *directory, int source_fd, outcome *commit, outcome 
   mf_str text;
   bool found = false, ok = store;
   if (store) {
-    bool accepted = mf_store_commit(store, &write, 1, commit_done, commit, &err);
+    watched seen = {.store = store, .outcome = commit};
+    bool accepted = mf_store_commit(store, &write, 1, watched_done, &seen, &err);
+    seen.changes = mf_store_changes(store, MF_TABLE_functions);
     bool copied = mf_store_blob_put(store, source_fd, blob_done, blob, &err);
     mf_store_log(store, MF_STR("r/f"), MF_STR("line\n"));
     ok = accepted && copied && mf_store_get(store, MF_TABLE_functions, MF_STR("k"), &arena, &value, &found, &err) && found;

@@ -8,7 +8,10 @@ static void writes_are_read_before_and_after_they_are_on_disk(void **state) {
   world_begin(&w);
   world_open(&w);
   world_put(&w, MF_TABLE_functions, "a", "1", &o);
+  const uint64_t changes = mf_store_changes(w.store, MF_TABLE_functions);
   world_put(&w, MF_TABLE_functions, "a", "2", &o);
+  assert_true(mf_store_changes(w.store, MF_TABLE_functions) > changes);
+  assert_int_equal(mf_store_changes(w.store, MF_TABLE_keys), 0);
   world_put(&w, MF_TABLE_functions, "b", "", &o);
   assert_int_equal(o.calls, 0);
   assert_string_equal(world_get(&w, MF_TABLE_functions, "a"), "2");
