@@ -19,6 +19,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from test_functions import refused
 from world import Recorded, create, slow_model, zipped
 
 FORBIDDEN = {"Message": "Forbidden. For troubleshooting Function URL authorization issues, see: "
@@ -178,6 +179,34 @@ def test_aliases_have_urls_of_their_own(server, client):
     assert client.get_function_url_config(FunctionName="aliased", Qualifier="live")["FunctionUrl"].startswith("https://" + live.id)
     assert json.loads(live.send()[2]) == FORBIDDEN
     assert url.send()[::2] == (200, Y)
+
+
+def test_the_url_of_a_deleted_alias_waits_for_another_one_without_its_permissions(server, client):
+    create(client, "waiting", Publish=True)
+    urls, target = {}, {"FunctionName": "waiting", "FunctionVersion": "1"}
+    for name, auth_type in (("open", "NONE"), ("signed", "AWS_IAM")):
+        client.create_alias(**target, Name=name)
+        urls[name] = Url(server, client.create_function_url_config(FunctionName="waiting", Qualifier=name, AuthType=auth_type, Cors=CORS))
+    open_to_all(client, "waiting", "open")
+    assert (urls["open"].send()[0], urls["signed"].signed()[0]) == (200, 200)
+    for name in urls:
+        client.delete_alias(FunctionName="waiting", Name=name)
+    for answer in (urls["open"].send(), urls["open"].send_to_path(), urls["signed"].send(), urls["signed"].signed()):
+        assert (answer[0], json.loads(answer[2])) == (403, FORBIDDEN)
+    missing = {"FunctionName": "waiting", "Qualifier": "open"}
+    assert refused(client.get_policy, **missing)[:2] == (404, "ResourceNotFoundException")
+    assert refused(open_to_all, client=client, name="waiting", qualifier="open")[2].startswith("Cannot find alias arn: ")
+    assert refused(client.update_function_url_config, **missing, AuthType="AWS_IAM")[2] == "Function does not exist"
+    for name in urls:
+        client.create_alias(**target, Name=name)
+    assert (urls["open"].send()[0], urls["signed"].signed()[0]) == (403, 200)
+    open_to_all(client, "waiting", "open")
+    assert urls["open"].send()[0] == 200
+    client.delete_alias(FunctionName="waiting", Name="open")
+    client.delete_function_url_config(**missing)
+    assert json.loads(urls["open"].send()[2]) == {"Message": None}
+    client.delete_function(FunctionName="waiting")
+    assert json.loads(urls["signed"].signed()[2]) == {"Message": None}
 
 
 def test_a_deleted_url_is_unknown(server, client):
