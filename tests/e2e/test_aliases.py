@@ -157,7 +157,8 @@ def odd(client):
 
 @pytest.mark.parametrize("name, qualifier, status", [
     ("odd", "no", 404), ("odd", "9", 404), ("odd", "x" * 128, 404), ("odd", "$LATEST", 200), ("odd:$LATEST", None, 200), ("odd:live", "live", 200),
-    ("odd:live", "1", 400), ("odd", "x" * 129, 400), ("odd", "a b", 400), ("odd", "a%41", 400), ("odd:", None, 400), ("x" * 65, "1", 404), ("no", "1", 404)])
+    ("odd:live", "1", 400), ("odd", "x" * 129, 400), ("odd", "a b", 400), ("odd", "a%41", 400), ("odd:", None, 400), ("x" * 65, "1", 404), ("no", "1", 404)],
+    ids=lambda value: str(value)[:20])
 def test_what_a_qualifier_may_be(client, odd, name, qualifier, status):
     call = {"FunctionName": name, "Payload": json.dumps(X)} | ({"Qualifier": qualifier} if qualifier else {})
     found = client.invoke(**call)["StatusCode"] if status == 200 else refused(client.invoke, **call)[0]

@@ -125,14 +125,56 @@ def test_a_policy_has_at_most_20480_bytes(client):
     assert len(policy(client, FunctionName="fat")["Policy"]["Statement"]) == 14
 
 
-def test_members_that_do_not_go_together_are_refused(client):
+@pytest.fixture(scope="module")
+def together(client):
     create(client, "together")
+
+
+def test_members_that_do_not_go_together_are_refused(client, together):
     assert refused(client.add_permission, **s3("together", FunctionUrlAuthType="NONE"))[2] == \
         "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"
     assert refused(client.add_permission, **s3("together", FunctionUrlAuthType="SOME") | {"Action": "lambda:InvokeFunctionUrl"})[1] == \
         "ValidationException"
-    for principal in ("", "nobody", "arn:aws:s3:::bucket", "1234", "amazonaws.com", "s3.amazonaws.com.example.com"):
-        assert refused(client.add_permission, **s3("together") | {"Principal": principal})[0] == 400, principal
+
+
+INVALID = "The provided principal was invalid. Please check the principal and try again."
+
+
+@pytest.mark.parametrize("principal", [
+    "nobody", "1234", "0000000000000", "amazonaws.com", ".amazonaws.com", "s3..amazonaws.com", "-.amazonaws.com", "S3.amazonaws.com", "s3.amazonaws.com.example.com",
+    "arn:aws:s3:::bucket", "arn:aws:iam::000000000000:policy/p", "arn:aws:iam::000000000000:group/g", "arn:aws:iam::000000000000:user/", "arn:aws:iam::1:root",
+    "arn:aws:iam::000000000000:user/*", "arn:aws:iam::*:root", "arn:aws:sts::000000000000:assumed-role/r", "arn:aws:iam:us-east-1:000000000000:root", "arn::::::"])
+def test_principals_that_are_none(client, together, principal):
+    assert refused(client.add_permission, **s3("together") | {"Principal": principal}) == (400, "InvalidParameterValueException", INVALID)
+
+
+@pytest.mark.parametrize("principal", ["arn:aws:iam:000000000000:role/xxxx", "arn:aws", "arn:", '{"AWS":"*"}', "a/b", "**", "é"])
+def test_principals_that_are_not_even_names(client, together, principal):
+    assert refused(client.add_permission, **s3("together") | {"Principal": principal}) == (
+        400, "InvalidParameterValueException", f"The provided input'{principal}'was invalid. Member must satisfy expression: [\\w+=,.@-]* Please check "
+        "your input and try again.")
+
+
+@pytest.mark.parametrize("member, value", [
+    ("Principal", ""), ("Principal", "a b"), ("Principal", "\n"), ("Action", "lambda:"), ("Action", "InvokeFunction"), ("Action", "s3:GetObject"), ("Action", "lambda:*x"),
+    ("SourceArn", ""), ("SourceArn", "bucket"), ("SourceArn", "arn:aws:s3"), ("SourceArn", "arn:other:s3:::b"), ("SourceArn", "arn:aws:s3:nowhere::b"),
+    ("SourceArn", "arn:aws:s3::12:b"), ("SourceArn", "*"), ("SourceAccount", "1234"), ("SourceAccount", "*"), ("SourceAccount", "0000000000000"),
+    ("PrincipalOrgID", "o-short"), ("PrincipalOrgID", "x-abcdefghij"), ("EventSourceToken", "a b"), ("EventSourceToken", "x" * 257), ("FunctionUrlAuthType", "some")],
+    ids=lambda text: text[:20])
+def test_absurd_members_are_refused_by_their_limits(client, together, member, value):
+    status, code, message = refused(client.add_permission, **s3("together") | {member: value})
+    assert (status, code) == (400, "ValidationException") and f"at '{member[0].lower()}{member[1:]}' failed to satisfy constraint" in message
+    assert refused(client.get_policy, FunctionName="together")[0] == 404
+
+
+@pytest.mark.parametrize("principal, shown", [
+    ("s3.amazonaws.com", {"Service": "s3.amazonaws.com"}), ("logs.us-east-1.amazonaws.com", {"Service": "logs.us-east-1.amazonaws.com"}),
+    ("alexa-appkit.amazon.com", {"Service": "alexa-appkit.amazon.com"}), ("*", "*"), ("111111111111", {"AWS": "arn:aws:iam::111111111111:root"}),
+    ("arn:aws:iam::111111111111:role/a/b", {"AWS": "arn:aws:iam::111111111111:role/a/b"}), ("arn:aws:iam::111111111111:root", {"AWS": "arn:aws:iam::111111111111:root"}),
+    ("arn:aws:sts::111111111111:assumed-role/r/s@x", {"AWS": "arn:aws:sts::111111111111:assumed-role/r/s@x"})])
+def test_principals_are_kept_as_aws_shows_them(client, together, principal, shown):
+    assert json.loads(client.add_permission(**s3("together") | {"Principal": principal})["Statement"])["Principal"] == shown
+    client.remove_permission(FunctionName="together", StatementId="s3")
 
 
 def test_a_policy_goes_with_its_function_and_survives_a_restart(server, client):

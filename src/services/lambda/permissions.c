@@ -111,14 +111,31 @@ static void store(mf_operation_call *call, resource *r, json_t *answer) {
 // ---- statements ----
 static bool has_pattern(mf_str text, const char *pattern) { return mf_pattern_match(pattern, text) == MF_PATTERN_MATCHES; }
 
+#define NAME "[\\w+=,.@-]+"
+#define PATH "[\\w+=,.@/-]+"
+static const struct principal_form {
+  const char *pattern, *type;
+} principal_forms[] = {{"([a-z0-9]([a-z0-9-]*[a-z0-9])?\\.)+(amazonaws\\.com(\\.cn)?|amazon\\.com)", "Service"},
+                       {"arn:aws[a-z-]*:iam::\\d{12}:(root|user/" PATH "|role/" PATH ")", "AWS"},
+                       {"arn:aws[a-z-]*:sts::\\d{12}:(assumed-role/" NAME "/" NAME "|federated-user/" NAME ")", "AWS"}};
+
 // "*", a service, an account, or an ARN of IAM or STS. NULL: none of them.
 static json_t *principal_of(mf_arena *arena, mf_str text) {
   if (mf_str_is(text, "*")) return json_string("*");
-  if (has_pattern(text, "[a-z0-9.-]+\\.(amazonaws\\.com(\\.cn)?|amazon\\.com)")) return json_pack("{s:s%}", "Service", text.data, text.len);
-  if (has_pattern(text, "arn:aws[a-z-]*:(iam|sts)::\\d{12}:.+")) return json_pack("{s:s%}", "AWS", text.data, text.len);
+  for (size_t i = 0; i < MF_COUNT(principal_forms); i++)
+    if (has_pattern(text, principal_forms[i].pattern)) return json_pack("{s:s%}", principal_forms[i].type, text.data, text.len);
   if (!has_pattern(text, "\\d{12}")) return NULL;
   const char *root = mf_str_format(arena, "arn:aws:iam::%.*s:root", MF_STR_ARG(text));
   return root ? json_pack("{s:s}", "AWS", root) : NULL;
+}
+
+// AWS takes what is no ARN for a name, and says so with its blanks where they are (aws-cli's issue 7408).
+static void refuse_principal(mf_http_request *http, mf_str text) {
+  if (has_pattern(text, "arn:([^:]*:){4}.+") || has_pattern(text, NAME))
+    mf_refuse(http, 400, "InvalidParameterValueException", "The provided principal was invalid. Please check the principal and try again.");
+  else
+    mf_refuse(http, 400, "InvalidParameterValueException", "The provided input'%.*s'was invalid. Member must satisfy expression: [\\w+=,.@-]* Please check "
+              "your input and try again.", (int)MF_MIN(text.len, (size_t)256), text.data);
 }
 
 // In the order in which AWS writes them.
@@ -154,10 +171,10 @@ static json_t *statement_of(mf_operation_call *call) {
               "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action");
     return NULL;
   }
-  json_t *principal = principal_of(call->arena, (mf_str){json_string_value(text), json_string_length(text)});
+  const mf_str who = {json_string_value(text), json_string_length(text)};
+  json_t *principal = principal_of(call->arena, who);
   if (!principal) {
-    mf_refuse(call->http, 400, "InvalidParameterValueException",
-              "The provided principal was invalid. Please check the principal and try again.");
+    refuse_principal(call->http, who);
     return NULL;
   }
   json_t *statement = json_pack("{s:O,s:s,s:o,s:O,s:s}", "Sid", json_object_get(body, "StatementId"), "Effect", "Allow", "Principal", principal,
