@@ -18,6 +18,7 @@ typedef struct stage {
   mf_event_policy policy;                 // of every function that is known
   const char *unknown;                    // a function that there is not, NULL: all are there
   mf_event_verdict verdict;               // of every run
+  const char *fails_only;                 // the only function that has this verdict, others are done; NULL: all have it
   mf_slice response;                      // of every run that is done; none: {"a":1}
   bool holds;                             // runs do not end by themselves,
   const char *holds_only;                 // those of this function; NULL: of all
@@ -29,9 +30,9 @@ typedef struct stage {
 } stage;
 
 static inline void end_run(stage *s, mf_event *event) {
-  event->verdict = s->verdict;
-  event->function_error = s->verdict == MF_EVENT_FUNCTION_ERROR ? "Unhandled" : NULL;
-  event->response = s->verdict == MF_EVENT_FUNCTION_ERROR ? (mf_slice){"{\"errorMessage\":\"no\"}", 21}
+  event->verdict = !s->fails_only || mf_str_is(event->function, s->fails_only) ? s->verdict : MF_EVENT_DONE;
+  event->function_error = event->verdict == MF_EVENT_FUNCTION_ERROR ? "Unhandled" : NULL;
+  event->response = event->verdict == MF_EVENT_FUNCTION_ERROR ? (mf_slice){"{\"errorMessage\":\"no\"}", 21}
                     : s->response.data                         ? s->response
                                                                : (mf_slice){"{\"a\":1}", 7};
   mf_events_ran(s->events, event);
