@@ -15,7 +15,7 @@
 #define COLLECT_EVERY_NS (3600 * MF_NS_PER_S)
 enum { MAX_CONNECTIONS = 8192, IDLE_SECONDS = 75, ACCOUNT_CONCURRENCY = 1000, OTHER_DESCRIPTORS = 320 };
 
-typedef struct front {
+typedef struct mf_front {
   const mf_front_setup *setup;
   mf_loop *loop;
   mf_store *store;
@@ -244,11 +244,29 @@ static bool start(front *f, int keeper_socket, mf_error *err) {
   return mf_loop_timer_set(f->loop, &f->collect_timer, mf_now_ns() + MF_NS_PER_S, err) && announce(f, err);
 }
 
+mf_loop *mf_front_loop(const mf_front *f) { return f->loop; }
+
+mf_front *mf_front_open(const mf_front_setup *setup, int keeper_socket, mf_error *err) {
+  front *f = calloc(1, sizeof *f);
+  if (!f) {
+    mf_fail(err, MF_OutOfMemory, "no memory for the front");
+    return NULL;
+  }
+  *f = (front){.setup = setup, .started_ns = mf_wall_ns()};
+  if (start(f, keeper_socket, err)) return f;
+  mf_front_close(f);
+  return NULL;
+}
+
 // The store's last callbacks belong to the service, so the service goes after the store; its counters are written before.
-static void finish(front *f) {
+void mf_front_close(mf_front *f) {
+  if (!f) return;
+  if (f->images) mf_serve_images_stop(f->images);
+  if (f->events) mf_events_stop(f->events);
   if (f->lambda) mf_lambda_flush(f->lambda);
   if (f->events) mf_events_flush(f->events);
   mf_wire_destroy(f->wire);
+  if (f->store) mf_store_wait(f->store);  // what clients that are gone have asked for still wants to tell the host
   mf_host_destroy(f->host);
   mf_store_close(f->store);
   mf_lambda_destroy(f->lambda);
@@ -257,19 +275,23 @@ static void finish(front *f) {
   mf_serve_keys_close(f->keys);
   mf_serve_images_destroy(f->images);
   mf_serve_invoker_destroy(f->invoker);
-  if (f->loop) mf_loop_destroy(f->loop);
+  if (f->loop) {
+    mf_loop_timer_cancel(f->loop, &f->stop_timer);
+    mf_loop_timer_cancel(f->loop, &f->collect_timer);
+    mf_loop_destroy(f->loop);
+  }
+  free(f);
 }
 
-int mf_front_main(void *setup, int keeper_socket) {
-  front f = {.setup = setup, .started_ns = mf_wall_ns()};
+int mf_front_main(void *context, int keeper_socket) {
+  const mf_front_setup *setup = context;
   mf_error err;
   raise_descriptor_limit();
   signal(SIGPIPE, SIG_IGN);
-  bool ok = start(&f, keeper_socket, &err) && mf_loop_run(f.loop, &err);
+  front *f = mf_front_open(setup, keeper_socket, &err);
+  const bool ok = f && mf_loop_run(f->loop, &err);
   if (!ok) mf_log(MF_LOG_ERROR, "%s", err.message);
-  if (f.images) mf_serve_images_stop(f.images);
-  if (f.events) mf_events_stop(f.events);
-  finish(&f);
-  if (ok) mf_serve_remove_file(f.setup->options->data, "endpoint");
+  mf_front_close(f);
+  if (ok) mf_serve_remove_file(setup->options->data, "endpoint");
   return ok ? 0 : 1;
 }

@@ -190,15 +190,15 @@ static bool has_image(job *j) {
 
 bool mf_serve_images_compile(mf_serve_images *images, const mf_blob_id *package,
                              void (*done)(void *data, const mf_lambda_compiled *result), void *data, mf_error *err) {
+  if (images->stopping) return true;  // the function stays Pending, and the next start goes on
   job *j = calloc(1, sizeof *j);
   if (!j) return mf_fail(err, MF_OutOfMemory, "no memory to compile");
   *j = (job){.images = images, .package = *package, .done = done, .data = data};
   make_key(images, package, j->key);
   bool ok = load_row(j, err);
   if (ok) ok = has_image(j) ? mf_store_run(images->store, verify, verified, j, err) : compile(j, err);
-  bool dropped = !ok && images->stopping;
   if (!ok) free_job(j);
-  return ok || dropped;
+  return ok;
 }
 
 // ---- collection ----

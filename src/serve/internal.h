@@ -106,4 +106,9 @@ typedef struct mf_front_setup {
   bool *said;                       // shared with the fronts to come
 } mf_front_setup;
 int mf_front_main(void *setup, int keeper_socket);
+// The same in pieces: open, run the loop, close. For whoever drives the loop himself (tests/fuzz/front_world.c). close(NULL) does nothing.
+typedef struct mf_front mf_front;
+mf_front *mf_front_open(const mf_front_setup *setup, int keeper_socket, mf_error *err) MF_MUST_CHECK;
+mf_loop *mf_front_loop(const mf_front *front);
+void mf_front_close(mf_front *front);
 #endif

@@ -330,6 +330,13 @@ mf_store *mf_store_open(const char *directory, mf_loop *loop, mf_error *err) {
   return NULL;
 }
 
+void mf_store_wait(mf_store *store) {
+  do {
+    mf_store_thread_wait(store->copier);
+    mf_store_thread_wait(store->journal);
+  } while (!mf_store_thread_is_idle(store->copier));
+}
+
 // Callbacks of blobs may commit rows, so the copier goes first; from then on a blob is refused.
 void mf_store_close(mf_store *store) {
   if (!store) return;

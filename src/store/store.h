@@ -12,6 +12,8 @@ typedef struct mf_store mf_store;
 // is refused, an older one upgraded). Call it once before front is forked: the lock's descriptor is inherited.
 bool mf_store_lock(const char *directory, int *lock_fd, mf_error *err) MF_MUST_CHECK;
 mf_store *mf_store_open(const char *directory, mf_loop *loop, mf_error *err) MF_MUST_CHECK;  // the lock is held already
+// Blocks until everything that was asked for is on disk and its callbacks have run, and what these asked for too.
+void mf_store_wait(mf_store *store);
 void mf_store_close(mf_store *store);  // waits for all writes under way, runs their callbacks, checkpoints
 
 // ---- tables: ordered key to value. The list of tables is store/tables.def ----

@@ -127,6 +127,13 @@ void mf_store_thread_wait(mf_store_thread *thread) {
   }
 }
 
+bool mf_store_thread_is_idle(mf_store_thread *thread) {
+  pthread_mutex_lock(&thread->lock);
+  const bool idle = !thread->queue.first && !thread->busy && !thread->done.first;
+  pthread_mutex_unlock(&thread->lock);
+  return idle;
+}
+
 void mf_store_thread_destroy(mf_store_thread *thread) {
   if (!thread) return;
   mf_store_thread_wait(thread);

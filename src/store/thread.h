@@ -21,5 +21,6 @@ void mf_store_thread_done(mf_store_thread *thread, mf_store_job *job);  // on th
 void mf_store_thread_done_all(mf_store_thread *thread, mf_store_job *batch);  // the same for all of a list, with one wake-up
 void mf_store_thread_finish(mf_store_thread *thread);                   // on the loop: runs `finish` of all that is done
 void mf_store_thread_wait(mf_store_thread *thread);                     // blocks until all that was posted is done, then finishes it
+bool mf_store_thread_is_idle(mf_store_thread *thread);                  // nothing is queued, under way or to be finished
 void mf_store_thread_destroy(mf_store_thread *thread);                  // waits, finishes, joins
 #endif

@@ -128,7 +128,8 @@ void mf_deploy_finish_update(mf_lambda *lambda, mf_str key) {
 }
 
 // ---- compilation ----
-typedef struct compilation {
+typedef struct mf_compilation {
+  struct mf_compilation *next, *previous;  // under way, in lambda->compilations
   mf_lambda *lambda;
   mf_blob_id package;
   bool rebuild;
@@ -244,11 +245,32 @@ static bool is_still_wanted(const compilation *c, const json_t *row) {
   return waits && wanted_package(row, &package) && memcmp(&package, &c->package, sizeof package) == 0;
 }
 
+static void take_out(compilation *c) {
+  if (c->next) c->next->previous = c->previous;
+  if (c->previous) c->previous->next = c->next;
+  else c->lambda->compilations = c->next;
+}
+
+static void put_in(mf_lambda *lambda, compilation *c) {
+  c->next = lambda->compilations;
+  if (c->next) c->next->previous = c;
+  lambda->compilations = c;
+}
+
+// A server that stops hears nothing more of them.
+void mf_deploy_end(mf_lambda *lambda) {
+  for (compilation *next, *c = lambda->compilations; c; c = next) {
+    next = c->next;
+    free(c);
+  }
+}
+
 static void compiled(void *data, const mf_lambda_compiled *result) {
   compilation *c = data;
   json_t *row = NULL;
   mf_error err;
   mf_json_begin();
+  take_out(c);
   if (c->rebuild) c->lambda->rebuilding--;
   c->lambda->compiling--;
   if (!mf_row_load(c->lambda->env.store, (mf_str){c->key, c->key_len}, &row, &err)) saved(c->lambda, &err);
@@ -268,6 +290,7 @@ static void start(mf_lambda *lambda, mf_str key, const mf_blob_id *package, bool
   if (ok) {
     *c = (compilation){.lambda = lambda, .package = *package, .rebuild = rebuild, .key_len = key.len};
     memcpy(c->key, key.data, key.len);
+    put_in(lambda, c);
     if (rebuild) lambda->rebuilding++;
     lambda->compiling++;
     ok = lambda->env.compile(lambda->env.context, package, compiled, c, &err);

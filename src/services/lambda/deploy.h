@@ -16,4 +16,5 @@ void mf_deploy_compile(mf_lambda *lambda, mf_str key, const json_t *row);
 void mf_deploy_try_again(mf_lambda *lambda);
 // The image of an active function is missing, damaged or built for another machine or version: build it again.
 void mf_deploy_rebuild(mf_lambda *lambda, mf_lambda_entry *function);
+void mf_deploy_end(mf_lambda *lambda);              // the service ends: compilations under way are heard of no more
 #endif

@@ -72,6 +72,7 @@ struct mf_lambda {
   mf_event_config event_configs[MF_EVENT_CONFIGS];
   bool unfinished;                     // a deployment could not go on for lack of memory or disk: looked for again soon
   uint32_t rebuilding;                 // background compilations of stale images under way
+  struct mf_compilation *compilations; // under way (deploy.c)
   uint32_t compiling, storing;         // all compilations, and packages on their way into the store
   struct mf_garbage *garbage;          // blobs that may be in nobody's use (garbage.h)
   uint32_t n_garbage, garbage_capacity;

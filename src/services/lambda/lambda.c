@@ -59,6 +59,7 @@ void mf_lambda_stop_waiting(mf_lambda *lambda) { mf_log_waits_end(lambda); }
 void mf_lambda_destroy(mf_lambda *lambda) {
   if (!lambda) return;
   mf_log_waits_end(lambda);
+  mf_deploy_end(lambda);
   mf_loop_timer_cancel(lambda->env.loop, &lambda->flush);
   mf_loop_timer_cancel(lambda->env.loop, &lambda->walk.timer);
   mf_lambda_cache_deinit(&lambda->functions);
