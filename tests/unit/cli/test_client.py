@@ -198,8 +198,10 @@ class Client(unittest.TestCase):
         for name in ('b/model.onnx', 'a.txt', '.hidden', 'b/.git/x', 'z.json'):
             self.world.write('folder/' + name, 'content of ' + name)
         os.symlink('../a.txt', self.world.folder.name + '/folder/b/link.txt')
+        own = self.world.folder.name + '/tmp'
+        os.mkdir(own)
         for _ in range(2):
-            self.assertEqual(self.run_mayfly('deploy', self.world.folder.name + '/folder')[0], 0)
+            self.assertEqual(self.run_mayfly('deploy', self.world.folder.name + '/folder', env={'TMPDIR': own})[0], 0)
         first, second = (r for r in self.world.requests if r[0] == 'PUT')
         self.assertEqual(first[1], '/_mayfly/functions/folder')
         self.assertEqual(first[3], second[3])
@@ -207,8 +209,7 @@ class Client(unittest.TestCase):
         self.assertEqual({n: archive.read(n).decode() for n in archive.namelist()},
                          {'a.txt': 'content of a.txt', 'b/link.txt': 'content of a.txt', 'b/model.onnx': 'content of b/model.onnx',
                           'z.json': 'content of z.json'})
-        self.assertEqual([n for n in os.listdir(tempfile.gettempdir()) if n.startswith('mayfly-') and os.path.isdir('/tmp/' + n)
-                          and os.path.exists(f'/tmp/{n}/package.zip')], [])
+        self.assertEqual(os.listdir(own), [])
 
     def test_deploy_refuses_what_is_no_package(self):
         self.world.write('empty/readme', 'x')
