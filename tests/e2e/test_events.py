@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -15,7 +16,7 @@ import world
 from test_functions import refused
 from test_metrics import fetch
 from test_server import calls_in_order
-from world import Recorded, Server, create, wait_for, zipped
+from world import Recorded, Server, children_named, create, wait_for, zipped
 
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:"
 EVENT = {"x": [[1, 2, 3, 4]]}
@@ -231,6 +232,63 @@ def test_the_dead_letter_target_gets_the_event_itself(fast):
     send(client, "dead", BAD_EVENT)
     failed = wait_for(lambda: [e for e in events(fast, "dead-target") if e["state"] == "failed"])
     assert json.loads(payload_of(fast, failed[0]["id"])) == BAD_EVENT
+
+
+def test_poison_ends_after_its_attempts_though_front_and_keeper_are_killed_between_them():
+    """Its worker dies in each of the three attempts; behind it nothing waits but the dead-letter function."""
+    options = ("--retry-scale", "0.01", "--pool-memory", "1")  # no blank workers: whoever lives runs it
+    server = Server(*options)
+    client = server.client()
+    create(client, "letters")
+    client.put_function_event_invoke_config(FunctionName="letters", MaximumRetryAttempts=0)
+    create(client, "poison", zipped(world.slow_model(700, 600)), Timeout=300, DeadLetterConfig={"TargetArn": FUNCTION + "letters"})
+    event = {"x": [0.5]}
+    request_id = send(client, "poison", event)
+    for attempt, kill in enumerate((kill_front, Server.kill, None), 1):
+        worker = wait_for(lambda: children_named(server.process.pid, "mayfly-worker"), what=f"attempt {attempt}")
+        os.kill(int(worker[0]), signal.SIGKILL)
+        wait_for(lambda: log_of(server, "poison").count("END RequestId") == attempt, what=f"the end of attempt {attempt} in the log")
+        if kill:
+            waiting = wait_for(lambda: [e for e in events(server, "poison") if e["attempts"] == attempt], what=f"the end of attempt {attempt}")
+            assert waiting[0]["request_id"] == request_id
+            kill(server)
+        if kill is Server.kill:
+            server.start(*options)
+    failed = wait_for(lambda: [e for e in events(server, "letters") if e["state"] == "failed"], what="the dead letter")
+    assert [json.loads(payload_of(server, e["id"])) for e in failed] == [event]
+    assert events(server, "poison") == []
+    assert re.findall(r"END RequestId: (\S+)", log_of(server, "poison")) == [request_id] * 3
+    assert log_of(server, "poison").count("signal: killed") >= 3
+    server.stop()
+
+
+def kill_front(server):
+    front = server.health()["pid"]
+    os.kill(front, signal.SIGKILL)
+    def there_is_another():
+        with contextlib.suppress(OSError):
+            return server.health()["pid"] != front
+    wait_for(there_is_another, what="a new front")
+
+
+def test_events_of_others_do_not_wait_for_poison():
+    """A hundred events that do not come to an end before their timeout, and those of another function between them."""
+    server = Server("--run-slots", "2")
+    client = server.client()
+    create(client, "good")
+    create(client, "poison", zipped(world.slow_model(700, 600)), Timeout=30)
+    for _ in range(100):
+        send(client, "poison", {"x": [0.5]})
+    wait_for(lambda: [e for e in events(server, "poison") if e["state"] == "running"], what="poison to run")
+    began = time.monotonic()
+    for n in range(1, 6):
+        send(client, "good", EVENT)
+        wait_for_calls(server, "good", n)
+    assert time.monotonic() - began < 15, "they waited for a timeout of poison"
+    assert calls(server, "poison") == 0
+    client.delete_function(FunctionName="poison")
+    server.process.kill()
+    server.process.wait()
 
 
 def test_functions_that_feed_each_other_are_stopped(fast):
