@@ -101,6 +101,7 @@ void mf_events_statistics(const mf_events *events, mf_events_stats *stats) {
   const int64_t now = mf_wall_ns() / MF_NS_PER_MS;
   *stats = events->stats;
   stats->running = events->n_running;
+  for (const mf_kept_event *event = events->moving.first; event; event = event->next) stats->running++;
   stats->retrying = (uint64_t)MF_MAX(events->n_retrying, 0);
   stats->counting = events->counting;
   stats->failed = events->n_failed;

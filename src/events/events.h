@@ -100,7 +100,8 @@ void mf_events_wake(mf_events *events, mf_str function);
 
 // ---- for people ----
 typedef struct mf_events_stats {
-  uint64_t waiting, running, retrying, failed;    // waiting: by the queues' ends, gaps of single removed events included
+  uint64_t waiting, running, retrying, failed;    // waiting: by the queues' ends, gaps of single removed events included;
+                                                  // running: until what follows from the run is on disk. All 0: all is over
   bool counting;                                  // retrying lacks those of before the start, which are being counted
   int64_t oldest_ms;                              // age of the oldest event that waits in a window; 0: none
   uint64_t accepted, done, dropped, delivered;    // since the start; delivered: records and dead letters

@@ -120,6 +120,27 @@ static void a_thousand_poisoned_events_do_not_delay_those_of_others(void **state
   stage_end(s);
 }
 
+// Who waits until nothing is under way has not looked between a run and its record.
+static void an_event_is_counted_until_what_follows_from_it_is_on_disk(void **state) {
+  (void)state;
+  mf_events_stats stats;
+  stage *s = stage_begin(SCALE);
+  s->policy.on_success = MF_STR("r/target");
+  s->holds = true;
+  assert_true(offer(s, "r/f", 1));
+  for (int i = 0; i < 5000 && s->n_held == 0; i++) run_for(s, MF_NS_PER_MS / 2);
+  assert_int_equal(s->n_held, 1);
+  end_run(s, s->held[0]);
+  assert_non_null(s->events->moving.first);
+  do {
+    mf_events_statistics(s->events, &stats);
+    if (runs_of(s, "r/target") == 0) assert_int_equal(stats.running + stats.waiting, 1);
+    run_for(s, MF_NS_PER_MS / 10);
+  } while (stats.running + stats.waiting > 0);
+  assert_int_equal(runs_of(s, "r/target"), 1);
+  stage_end(s);
+}
+
 static void a_kill_does_not_reset_the_count_of_a_chain(void **state) {
   (void)state;
   stage *s = stage_begin(SCALE);
@@ -153,6 +174,7 @@ int main(void) {
       cmocka_unit_test(kills_between_attempts_add_none),
       cmocka_unit_test(a_kill_during_an_attempt_repeats_that_one_alone),
       cmocka_unit_test(a_thousand_poisoned_events_do_not_delay_those_of_others),
+      cmocka_unit_test(an_event_is_counted_until_what_follows_from_it_is_on_disk),
       cmocka_unit_test(a_kill_does_not_reset_the_count_of_a_chain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
