@@ -177,8 +177,11 @@ class Events:
 
     def runs(self):
         logs = pathlib.Path(self.world.server.data / "logs" / bench.REGION).rglob("*.log")
-        ends = re.compile(r"^END RequestId: (\S+)", re.MULTILINE)
-        return collections.Counter(id_ for log in logs for id_ in ends.findall(log.read_text(errors="replace")))
+        ends = re.compile(r"\bEND RequestId: (\S+)")  # behind a time
+        runs = collections.Counter(id_ for log in logs for id_ in ends.findall(log.read_text(errors="replace")))
+        if self.told and not runs.keys() & self.told.keys():
+            raise Broken("no run of any event stands in the logs")
+        return runs
 
     def summary(self):
         kinds = collections.Counter(sent.kind for sent in self.sent.values())
