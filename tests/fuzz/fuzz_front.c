@@ -3,12 +3,13 @@
 // server is the real one but for sockets and workers (front_world.h). What must hold: no crash, no
 // leak; every answer is one that AWS documents (front_check.h); and what was read before the server
 // was stopped is read the same after it was started again.
+#include <sanitizer/lsan_interface.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "front_check.h"
 
-enum { LONGEST = 48, READS = 12, PATIENCE_S = 10 };
+enum { LONGEST = 48, READS = 12, PATIENCE_S = 10, LEAKS_EVERY = 512 };
 
 typedef struct reading {
   front_asked asked;
@@ -133,11 +134,36 @@ static void ask(sequence *s, front_bytes *in) {
   remember(s, &asked);
 }
 
+// ---- the fuzzer ----
+// Where memory was allocated is found in a few frames, and what is allocated need not be filled: an
+// input makes thousands of allocations.
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+  return "malloc_context_size=6:max_malloc_fill_size=0:quarantine_size_mb=64";
+}
+
+// libFuzzer counts allocations and runs an input again when some are left, which here are caches of
+// the store most of the time; leaks are looked for below instead.
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+  static char no_counting[] = "-detect_leaks=0";
+  char **more = calloc((size_t)*argc + 2, sizeof *more);
+  memcpy(more, *argv, (size_t)*argc * sizeof *more);
+  more[(*argc)++] = no_counting;
+  *argv = more;
+  world_make();
+  return 0;
+}
+
+static void look_for_leaks(void) {
+  static uint32_t inputs;
+  if (++inputs % LEAKS_EVERY == 0 && __lsan_do_recoverable_leak_check() != 0)
+    world_fail("memory was lost in one of the last %d inputs", LEAKS_EVERY);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static bool made;
   if (size < 3) return 0;
-  if (!made) world_make(), made = true;
   sequence *s = calloc(1, sizeof *s);
   front_bytes in = {.data = data + 1, .len = size - 1};
   mf_arena_init(&s->arena, 0);
@@ -148,5 +174,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   world_close(false);
   mf_arena_deinit(&s->arena);
   free(s);
+  look_for_leaks();
   return 0;
 }
