@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       if (term->kind == ' ') expected &= found;
       if (term->kind == '-') expected &= !found;
     }
-    if (filter.has_optional && !filter.has_required) expected &= has_one;
+    if (filter.has_optional && !filter.has_others) expected &= has_one;
     if (mf_filter_matches(&filter, line) != expected) abort();
   }
   mf_arena_deinit(&arena);
