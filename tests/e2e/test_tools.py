@@ -1,7 +1,8 @@
-"""tools/test itself: what is skipped is counted and named."""
+"""tools/test itself: what is skipped is counted and named, what took long is told, and what runs side by side is told in its order."""
 import importlib.machinery
 import importlib.util
 import sys
+import threading
 
 import numpy
 import pytest
@@ -58,3 +59,24 @@ def test_a_folder_that_fails_or_must_not_be_skipped_fails(tool, tmp_path, capsys
     assert lines(tool, capsys, folders)[1][-1] == "0 passed, 1 failed, 1 skipped"
     status, out = lines(tool, capsys, folders, may_skip=False)
     assert (status, out[-1]) == (1, "0 passed, 2 failed, 0 skipped")
+
+
+def test_two_run_at_once_and_are_told_in_their_order(tool, monkeypatch):
+    monkeypatch.setattr(tool.os, "cpu_count", lambda: 2)
+    second_ran = threading.Event()
+
+    def work(row):
+        if row == "first":
+            assert second_ran.wait(20), "the second did not run beside the first"
+        second_ran.set()
+        return row
+    assert list(tool.side_by_side(work, ["first", "second", "third"])) == ["first", "second", "third"]
+
+
+def test_what_took_longest_is_told_before_the_last_line(tool, capsys):
+    results = [tool.Result("quick", "passed", "", 0.1), tool.Result("slow", "passed", "", 7), *tool.timed([tool.Result("a", "passed", ""), tool.Result("b", "passed", "")], 9)]
+    tool.SUITES[:] = [("some", lambda select: results, "tests of this test")]
+    assert tool.main() == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if line.startswith("slowest: ")] == ["slowest:    9.0 s some/a", "slowest:    7.0 s some/slow"]
+    assert out[-1] == "4 passed, 0 failed, 0 skipped"
