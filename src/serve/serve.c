@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -42,6 +43,7 @@ int mf_serve_main(int argc, char **argv) {
   OWN_FD int lock_fd = -1;
   int status;
   if (!mf_serve_read_options(argc, argv, &options, &status)) return status;
+  umask(077);  // SQLite asks for 0644, and whatever is in the data directory is the owner's alone
   mf_arena_init(&arena, 0);
   if (!prepare(&options, &arena, &listening, &setup, &lock_fd, &err)) {
     mf_log(MF_LOG_ERROR, "%s", err.message);

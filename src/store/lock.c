@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include "database.h"
+#include "private.h"
 #include "store.h"
 
-// mkdir -p; the last one with mode 0700, those on the way with 0755.
+// mkdir -p; the last one with mode 0700, those on the way as the umask wants them.
 static bool make_directories(const char *directory, mf_error *err) {
   char path[4096];
   size_t len = strlen(directory);
@@ -57,6 +58,7 @@ bool mf_store_lock(const char *directory, int *lock_fd, mf_error *err) {
   if (!write_pid(fd, path, err)) return false;
   snprintf(path, sizeof path, "%s/" MF_DATABASE_FILE, directory);
   if (!mf_database_peek_version(path, &version, err) || !mf_database_check_version(path, version, err)) return false;
+  if (!mf_store_make_private(directory, err)) return false;
   *lock_fd = mf_give(&fd);
   return true;
 }

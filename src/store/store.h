@@ -9,7 +9,7 @@
 typedef struct mf_store mf_store;
 
 // Locks the directory (MF_InUse names the process that holds it), makes it (0700) if missing, checks the schema version (a newer one
-// is refused, an older one upgraded). Call it once before front is forked: the lock's descriptor is inherited.
+// is refused, an older one upgraded), and closes to others what an earlier umask left open. Call it once before front is forked: the lock's descriptor is inherited.
 bool mf_store_lock(const char *directory, int *lock_fd, mf_error *err) MF_MUST_CHECK;
 mf_store *mf_store_open(const char *directory, mf_loop *loop, mf_error *err) MF_MUST_CHECK;  // the lock is held already
 // Blocks until everything that was asked for is on disk and its callbacks have run, and what these asked for too.

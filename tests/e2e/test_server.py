@@ -130,9 +130,40 @@ def test_messages_name_what_was_meant(server, tmp_path):
     server.run("rm", "coded")
 
 
-def test_secrets_are_for_the_owner_only(own):
-    assert (own.data / "root-key").stat().st_mode & 0o777 == 0o600
-    assert own.data.stat().st_mode & 0o777 == 0o700
+def open_to_others(data):
+    return {str(path) for path in (data, *data.rglob("*")) if path.lstat().st_mode & 0o077}
+
+
+OPEN_UMASK = ("sh", "-c", "umask 000; exec \"$@\"", "sh")
+
+
+def test_secrets_are_for_the_owner_only(tmp_path):
+    tmp_path.chmod(0o755)  # one that was there before, and no umask to help
+    own = Server(data=tmp_path, prefix=OPEN_UMASK)
+    client = own.client()
+    create(client, "f")
+    invoke(client, "f", {"x": [1, 2, 3, 4]})
+    wait_for(lambda: own.run("logs", "f").stdout, what="a log")
+    assert {"mayfly.db", "mayfly.db-wal", "mayfly.db-shm", "root-key", "endpoint", "lock"} <= {path.name for path in own.data.iterdir()}
+    assert open_to_others(own.data) == set()
+    assert own.stop() == 0
+    for path in own.data.rglob("*"):  # as an earlier version left it
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    own.data.chmod(0o755)
+    own.start(prefix=OPEN_UMASK)
+    assert open_to_others(own.data) == set()
+    assert own.stop() == 0
+    assert open_to_others(own.data) == set()
+
+
+def test_a_directory_that_is_shared_is_left_open_and_said(tmp_path):
+    (tmp_path / "of-somebody-else").write_text("")
+    (tmp_path / "of-somebody-else").chmod(0o644)
+    tmp_path.chmod(0o755)
+    own = Server(data=tmp_path)
+    assert own.stop() == 0
+    assert open_to_others(own.data) == {str(tmp_path), str(tmp_path / "of-somebody-else")}
+    assert f"{tmp_path} is open to others" in own.log.read_text()
 
 
 def test_sigterm_finishes_what_runs_and_exits_0(own):
