@@ -12,6 +12,8 @@
 #include "policy/policy.h"
 
 enum { MF_HOST_MAX_SLOTS = 256 };
+// Open files that a process may have, at the least: half are for connections, and workers put theirs aside from 64 on before they begin.
+enum { MF_HOST_LEAST_DESCRIPTORS = 256 };
 #define MF_KEEP_ALIVE_HYBRID INT64_C(-1)
 enum { MF_HISTORY_BYTES = 8 + MF_POLICY_PACKED };  // at most
 

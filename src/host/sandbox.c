@@ -198,6 +198,7 @@ void mf_sandbox_lacks(mf_buf *out) {
 
 static bool place_descriptors(const int *fds, uint32_t n_fds) {
   enum { ASIDE = 64 };
+  _Static_assert(ASIDE + MF_MAX_FDS <= MF_HOST_LEAST_DESCRIPTORS, "there is room aside");
   int aside[MF_MAX_FDS];
   for (uint32_t i = 0; i < n_fds; i++)
     if ((aside[i] = fcntl(fds[i], F_DUPFD, ASIDE)) < 0) return false;

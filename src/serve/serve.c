@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "internal.h"
@@ -26,10 +27,19 @@ static bool read_pem(mf_arena *arena, const char *path, char **text, mf_error *e
   return true;
 }
 
+// The soft limit is raised to the hard one later, by keeper and front.
+static bool check_descriptors(mf_error *err) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max >= MF_HOST_LEAST_DESCRIPTORS) return true;
+  return mf_fail(err, MF_Usage, "a process may have %llu open files here (RLIMIT_NOFILE), and the server needs %d: raise the limit, by "
+                 "ulimit -n %d or by LimitNOFILE= of the service", (unsigned long long)limit.rlim_max, MF_HOST_LEAST_DESCRIPTORS,
+                 MF_HOST_LEAST_DESCRIPTORS);
+}
+
 static bool prepare(const mf_serve_options *options, mf_arena *arena, mf_listening *listening, mf_front_setup *setup, int *lock_fd,
                     mf_error *err) {
   *setup = (mf_front_setup){.options = options, .listening = listening, .started_ns = mf_now_ns(), .said = shared_flag(err)};
-  return setup->said && read_pem(arena, options->tls_certificate, &setup->certificate_pem, err) &&
+  return setup->said && check_descriptors(err) && read_pem(arena, options->tls_certificate, &setup->certificate_pem, err) &&
          read_pem(arena, options->tls_key, &setup->key_pem, err) && mf_serve_listen(options, listening, err) &&
          mf_store_lock(options->data, lock_fd, err);  // last: a new data directory is made by a server that can start
 }

@@ -62,6 +62,18 @@ def test_other_addresses_need_tls_or_insecure(tmp_path):
         assert running.stop() == 0
 
 
+def test_a_limit_of_open_files_that_is_too_low_is_said(tmp_path):
+    limited = ["sh", "-c", 'ulimit -n "$0"; exec "$@"']
+    done = subprocess.run([*limited, "64", MAYFLY, "serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0"], capture_output=True, text=True,
+                          timeout=20)
+    assert done.returncode == 1 and "64 open files" in done.stderr and "needs 256" in done.stderr and "ulimit -n 256" in done.stderr
+    assert not (tmp_path / "data").exists()
+    least = Server(prefix=(*limited, "256"))  # what the message asks for is enough
+    create(least.client(), "f")
+    assert invoke(least.client(), "f", {"x": [[1, 1, 1, 1]]})[0]["StatusCode"] == 200
+    assert least.stop() == 0
+
+
 def test_taken_port_and_taken_directory_are_said(own, tmp_path):
     port = own.endpoint.rsplit(":", 1)[1]
     done = serve("--data", tmp_path / "other", "--listen", f"127.0.0.1:{port}")
