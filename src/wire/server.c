@@ -366,10 +366,18 @@ mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wi
   return wire;
 }
 
-void mf_wire_stop_accepting(mf_wire *wire) {
+static void quiesce(mf_wire *wire) {
   if (wire->stopping) return;
   wire->stopping = true;
   MHD_quiesce_daemon(wire->daemon);
+}
+
+// Whoever shares the socket (the keeper, for a front that is started again) keeps it open: closing ours would leave the kernel accepting
+// connections that nobody serves, so that their clients hang until the last process is gone.
+void mf_wire_stop_accepting(mf_wire *wire) {
+  if (wire->stopping) return;
+  quiesce(wire);
+  shutdown(wire->listen_fd, SHUT_RDWR);
 }
 
 uint32_t mf_wire_requests(const mf_wire *wire) { return wire->n_requests; }
@@ -377,7 +385,7 @@ uint32_t mf_wire_requests(const mf_wire *wire) { return wire->n_requests; }
 void mf_wire_destroy(mf_wire *wire) {
   if (!wire) return;
   if (wire->daemon) {
-    mf_wire_stop_accepting(wire);
+    quiesce(wire);
     for (wire_connection *c = wire->connections; c; c = c->next)
       if (c->request) mf_wire_abandon(c->request);
     for (int i = 0; i < RUNS_PER_ROUND; i++) MHD_run(wire->daemon);

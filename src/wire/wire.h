@@ -65,7 +65,7 @@ typedef struct mf_wire_handlers {
   void *context;
 } mf_wire_handlers;
 typedef struct mf_wire_options {
-  int listen_fd;                                  // closed by mf_wire_destroy; never shut down, another process may share it
+  int listen_fd;                                  // closed by mf_wire_destroy; shut down by mf_wire_stop_accepting alone, another process may share it
   const char *listen_host;                        // the name that the user gave to listen on, NULL: only addresses and own names
   const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
   // 0: 1000; as many as max_connections. When few are left, the oldest on which nobody has shown a good signature is closed.
@@ -77,7 +77,9 @@ typedef struct mf_wire_options {
 } mf_wire_options;
 typedef struct mf_wire mf_wire;
 mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;
-void mf_wire_stop_accepting(mf_wire *wire);       // requests under way and on kept-alive connections are still answered, then closed
+// New connections are refused, in all processes that share the socket. Requests under way and on kept-alive connections are still answered,
+// then closed.
+void mf_wire_stop_accepting(mf_wire *wire);
 uint32_t mf_wire_requests(const mf_wire *wire);   // under way, so that a stop can wait for 0
 void mf_wire_destroy(mf_wire *wire);              // requests still under way end unanswered
 

@@ -178,14 +178,25 @@ def test_a_directory_that_is_shared_is_left_open_and_said(tmp_path):
     assert f"{tmp_path} is open to others" in own.log.read_text()
 
 
+def refuses_connections(own):
+    try:
+        socket.create_connection(("127.0.0.1", int(own.endpoint.rsplit(":", 1)[1])), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def test_sigterm_finishes_what_runs_and_exits_0(own):
     client = own.client()
-    create(client, "slow", zipped(slow_model(700, 20)), Timeout=60)
+    create(client, "slow", zipped(slow_model(700, 60)), Timeout=60)
     result = []
     caller = threading.Thread(target=lambda: result.append(invoke(client, "slow", {"x": [1]})[0]["StatusCode"]))
     caller.start()
     wait_for(lambda: own.health()["instances_busy"] == 1, what="the call to run")
-    assert own.stop() == 0
+    own.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: refuses_connections(own), what="new connections to be refused, although the keeper holds the socket too")
+    assert own.process.poll() is None and result == []
+    assert own.process.wait(60) == 0
     caller.join()
     assert result == [200]
     assert not (own.data / "endpoint").exists()

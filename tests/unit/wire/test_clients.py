@@ -575,6 +575,8 @@ class Stop(unittest.TestCase):
             server.process.stdin.write('stop\n')
             server.process.stdin.flush()
             time.sleep(0.1)
+            with self.assertRaises(ConnectionRefusedError):
+                raw(server, b'')
             status, headers, body = ask(server, ('POST', '/anonymous', b'2', {}), kept)  # kept alive: answered, then closed
             self.assertEqual((status, headers['connection'], body), (200, 'close', b'2'))
             out = b''
