@@ -194,7 +194,8 @@ static bool make_lambda(front *f, mf_error *err) {
 static bool make_wire(front *f, mf_error *err) {
   const mf_wire_options options = {.listen_fd = dup(f->setup->listening->fd), .listen_host = f->setup->options->host,
                                    .tls_certificate_pem = f->setup->certificate_pem, .tls_key_pem = f->setup->key_pem,
-                                   .max_connections = most_connections(), .idle_timeout_s = IDLE_SECONDS};
+                                   .max_connections = most_connections(), .max_connections_per_peer = most_connections() / 4 * 3,
+                                   .idle_timeout_s = IDLE_SECONDS};
   const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary, .context = f};
   if (options.listen_fd < 0) return mf_fail_errno(err, "cannot keep the listening socket");
   return (f->wire = mf_wire_create(f->loop, &options, &handlers, err)) != NULL;

@@ -94,13 +94,39 @@ static bool is_worked_on(const wire_connection *connection) {
   return request && request->phase == PHASE_COMPLETE && !request->response;
 }
 
-// When places run out, the stranger who has had his the longest gives it up: whoever holds no key can keep nobody out, and one who
-// sends a signed request at once is served long before his turn to go. (A limit for each address would not do: behind a proxy, and
-// on loopback, everybody has the same.)
-static void make_room(mf_wire *wire) {
-  if (wire->n_connections <= wire->max_connections - MF_MAX(wire->max_connections / 8, 1u)) return;
+static bool is_same_peer(const wire_connection *a, const wire_connection *b) { return memcmp(&a->peer, &b->peer, sizeof a->peer) == 0; }
+
+static struct in6_addr peer_of(struct MHD_Connection *handle) {
+  const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  struct in6_addr peer = {0};
+  if (info && info->client_addr && info->client_addr->sa_family == AF_INET) {
+    memcpy(&peer.s6_addr[12], &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr, 4);
+  } else if (info && info->client_addr && info->client_addr->sa_family == AF_INET6) {
+    peer = ((const struct sockaddr_in6 *)(const void *)info->client_addr)->sin6_addr;
+    if (!IN6_IS_ADDR_V4MAPPED(&peer)) memset(&peer.s6_addr[8], 0, 8);  // whoever has one address has 2^64
+  }
+  return peer;
+}
+
+static bool is_nearly(uint32_t n, uint32_t most) { return n > most - MF_MAX(most / 8, 1u); }
+
+static bool is_crowded_by(const wire_connection *newest) {
+  const mf_wire *wire = newest->wire;
+  uint32_t n = 0;
+  if (!is_nearly(wire->n_connections, wire->max_connections_per_peer)) return false;
+  for (const wire_connection *c = wire->connections; c; c = c->next) n += is_same_peer(c, newest);
+  return is_nearly(n, wire->max_connections_per_peer);
+}
+
+// When places run out, those of all or those of one peer, the stranger who has had his the longest gives it up: whoever holds no key can keep
+// nobody out, and one who sends a signed request at once is served long before his turn to go. (The bound for each peer would not do alone:
+// behind a proxy, and on loopback, everybody has the same address.)
+static void make_room(const wire_connection *newest) {
+  mf_wire *wire = newest->wire;
+  const bool by_peer = is_crowded_by(newest);
+  if (!by_peer && !is_nearly(wire->n_connections, wire->max_connections)) return;
   for (wire_connection *c = wire->oldest; c; c = c->previous) {
-    if (c->known || c->cut || is_worked_on(c)) continue;
+    if (c == newest || c->known || c->cut || is_worked_on(c) || (by_peer && !is_same_peer(c, newest))) continue;
     cut(c);
     return;
   }
@@ -110,13 +136,13 @@ static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {
   wire_connection *connection = calloc(1, sizeof *connection);
   if (!connection) return NULL;
   mf_error err;
-  *connection = (wire_connection){.wire = wire, .handle = handle, .since_ns = mf_now_ns(), .next = wire->connections,
+  *connection = (wire_connection){.wire = wire, .handle = handle, .peer = peer_of(handle), .since_ns = mf_now_ns(), .next = wire->connections,
                                   .hang_up = {.fd = socket_of(handle), .ready = on_hang_up, .data = connection}};
   if (wire->connections) wire->connections->previous = connection;
   else wire->oldest = connection;
   wire->connections = connection;
   wire->n_connections++;
-  make_room(wire);
+  make_room(connection);
   connection->watched = mf_loop_add(wire->loop, &connection->hang_up, EPOLLRDHUP, &err);
   if (wire->sweep.position == 0 && !mf_loop_timer_set(wire->loop, &wire->sweep, mf_now_ns() + MF_NS_PER_S, &err))
     mf_log(MF_LOG_WARN, "slow connections are not looked for: %s", err.message);

@@ -353,7 +353,8 @@ mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wi
   }
   *wire = (mf_wire){.loop = loop, .handlers = *handlers, .listen_fd = options->listen_fd, .must_run = true, .run_at_ns = -1,
                     .tls = options->tls_certificate_pem != NULL, .random_used = sizeof wire->random,
-                    .max_connections = options->max_connections, .max_waiting_bytes = options->max_waiting_bytes,
+                    .max_connections = options->max_connections,
+                    .max_connections_per_peer = options->max_connections_per_peer, .max_waiting_bytes = options->max_waiting_bytes,
                     .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
   snprintf(wire->listen_host, sizeof wire->listen_host, "%s", options->listen_host ? options->listen_host : "");
   if (gethostname(wire->host_name, sizeof wire->host_name - 1) != 0) wire->host_name[0] = 0;

@@ -3,6 +3,7 @@
 #define MF_WIRE_SERVER_H
 
 #include <microhttpd.h>
+#include <netinet/in.h>
 
 #include "sigv4.h"
 #include "wire.h"
@@ -21,6 +22,7 @@ typedef struct lingering lingering;
 typedef struct wire_connection {
   struct mf_wire *wire;
   struct MHD_Connection *handle;
+  struct in6_addr peer;         // a /64 of IPv6, one address of IPv4
   mf_watch hang_up;             // the socket, for the peer's FIN and reset only
   struct wire_connection *next, *previous;
   mf_http_request *request;     // under way, or NULL
@@ -86,7 +88,7 @@ struct mf_wire {
   int64_t idle_timeout_ns;
   char listen_host[256], host_name[256];
   wire_connection *connections, *oldest;  // from the newest to the oldest
-  uint32_t n_connections, max_connections;
+  uint32_t n_connections, max_connections, max_connections_per_peer;
   uint64_t waiting_bytes, max_waiting_bytes;  // of answers
   lingering *lingering;
   mf_http_request *idle;

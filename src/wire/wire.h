@@ -68,7 +68,8 @@ typedef struct mf_wire_options {
   int listen_fd;                                  // closed by mf_wire_destroy; shut down by mf_wire_stop_accepting alone, another process may share it
   const char *listen_host;                        // the name that the user gave to listen on, NULL: only addresses and own names
   const char *tls_certificate_pem, *tls_key_pem;  // NULL: plain HTTP
-  // 0: 1000; as many as max_connections. When few are left, the oldest on which nobody has shown a good signature is closed.
+  // 0: 1000; as many as max_connections. When few are left, of all or of those of one peer, the oldest (of that peer's) on which nobody has
+  // shown a good signature is closed.
   uint32_t max_connections, max_connections_per_peer;
   uint32_t idle_timeout_s;                        // between requests, while a request dribbles in, while an answer is not taken; 0: 60
   // Of answers that were not taken yet, all together; 0: an eighth of the machine's memory, at least 64 MiB. An answer of more than

@@ -74,6 +74,33 @@ def test_a_limit_of_open_files_that_is_too_low_is_said(tmp_path):
     assert least.stop() == 0
 
 
+def call_from(own, source, signed):
+    """A signed call on a connection of its own, which stays open; None: it was closed instead."""
+    connection = http.client.HTTPConnection("127.0.0.1", int(own.endpoint.rsplit(":", 1)[1]), timeout=10, source_address=(source, 0))
+    try:
+        connection.request("GET", "/2015-03-31/functions/", headers=signed)
+        answer = connection.getresponse()
+        answer.read()
+    except ConnectionError:
+        return None
+    return connection if answer.status == 200 else None
+
+
+def test_one_peer_does_not_take_all_connections(tmp_path):
+    own = Server(prefix=("sh", "-c", 'ulimit -n 256; exec "$@"', "sh"))  # 128 connections, 96 for one peer
+    request = botocore.awsrequest.AWSRequest("GET", own.endpoint + "/2015-03-31/functions/")
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(own.access_key, own.secret), "lambda", "us-east-1").add_auth(request)
+    strangers = [socket.create_connection(("127.0.0.1", int(own.endpoint.rsplit(":", 1)[1]))) for _ in range(120)]
+    signed = dict(request.headers)
+    held = [wait_for(lambda: call_from(own, "127.0.0.1", signed), what="strangers to make room for a key") for _ in range(96)]
+    assert call_from(own, "127.0.0.1", signed) is None
+    others = [call_from(own, "127.0.0.2", signed) for _ in range(10)]
+    assert all(others)
+    for connection in (*strangers, *held, *others):
+        connection.close()
+    assert own.stop() == 0
+
+
 def test_taken_port_and_taken_directory_are_said(own, tmp_path):
     port = own.endpoint.rsplit(":", 1)[1]
     done = serve("--data", tmp_path / "other", "--listen", f"127.0.0.1:{port}")
