@@ -13,7 +13,7 @@
 #define STOP_POLL_NS (5 * MF_NS_PER_MS)
 #define STOP_LIMIT_NS (30 * MF_NS_PER_S)   // for clients that do not take their answers
 #define COLLECT_EVERY_NS (3600 * MF_NS_PER_S)
-enum { MAX_CONNECTIONS = 8192, IDLE_SECONDS = 75, ACCOUNT_CONCURRENCY = 1000, OTHER_DESCRIPTORS = 320 };
+enum { MAX_CONNECTIONS = 8192, IDLE_SECONDS = 75, ACCOUNT_CONCURRENCY = 1000, OTHER_DESCRIPTORS = 320, UNVERIFIED_PACKAGES = 4 };
 
 typedef struct mf_front {
   const mf_front_setup *setup;
@@ -106,6 +106,7 @@ static mf_key_verdict secret(void *context, mf_str access_key, mf_str session_to
   return mf_serve_keys_secret(((front *)context)->keys, access_key, session_token, arena, out);
 }
 static bool temporary(void *context, int *fd, mf_error *err) { return mf_store_temporary(((front *)context)->store, fd, err); }
+static uint64_t room(void *context) { return mf_store_room(((front *)context)->store); }
 
 // ---- stopping ----
 static void on_drained(void *context) { ((front *)context)->drained = true; }
@@ -195,8 +196,9 @@ static bool make_wire(front *f, mf_error *err) {
   const mf_wire_options options = {.listen_fd = dup(f->setup->listening->fd), .listen_host = f->setup->options->host,
                                    .tls_certificate_pem = f->setup->certificate_pem, .tls_key_pem = f->setup->key_pem,
                                    .max_connections = most_connections(), .max_connections_per_peer = most_connections() / 4 * 3,
+                                   .max_unverified_bytes = UNVERIFIED_PACKAGES * f->setup->options->max_package_bytes,
                                    .idle_timeout_s = IDLE_SECONDS};
-  const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary, .context = f};
+  const mf_wire_handlers handlers = {.route = route, .secret = secret, .temporary = temporary, .room = room, .context = f};
   if (options.listen_fd < 0) return mf_fail_errno(err, "cannot keep the listening socket");
   return (f->wire = mf_wire_create(f->loop, &options, &handlers, err)) != NULL;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <nettle/sha2.h>
@@ -235,6 +236,11 @@ bool mf_store_blob_collect(mf_store *store, mf_blob_is_used *is_used, void *cont
     if (entry->d_name[0] != '.') collect_shard(store, entry->d_name, is_used, context);
   closedir(directory);
   return true;
+}
+
+uint64_t mf_store_room(const mf_store *store) {
+  struct statvfs disk;
+  return fstatvfs(store->temporary_fd, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize : UINT64_MAX / 4;
 }
 
 bool mf_store_temporary(mf_store *store, int *fd, mf_error *err) {

@@ -68,6 +68,7 @@ bool mf_store_blob_collect(mf_store *store, mf_blob_is_used *is_used, void *cont
 
 // An unlinked temporary file on the data directory's file system, for bodies that are spooled.
 bool mf_store_temporary(mf_store *store, int *fd, mf_error *err) MF_MUST_CHECK;
+uint64_t mf_store_room(const mf_store *store);  // bytes that are left there
 
 // ---- functions' logs: text files that rotate by size (16 MiB) and age (14 days), written in batches, not synced ----
 // Lines get the time in front ("2026-11-25T10:00:00.000Z "), empty lines go, a call's text is cut to 256 KiB and a line to 16 KiB.

@@ -15,8 +15,67 @@ static void no_room(mf_http_request *request, const char *message) {
   mf_respond_error(request, 507, "ServiceException", "The server has no room to keep the request body.", false);
 }
 
+// ---- bodies whose signature cannot be checked yet ----
+// A signature covers the body, so whoever knows no more than a key's name can send one until its end. All such bodies that lie in files stay
+// within a bound, and within what the disk can bear; what passes it is paid by who sends slowest: one that stands still or dribbles goes
+// before one that uploads, whose place nobody can hold without sending as fast.
+// The pace that a body begins with, so that it is not judged by its first moment, and that no burst passes. Of those that have it the longest
+// body goes.
+enum { FULL_PACE_BYTES = 1 << 20 };
+
+static void refuse_for_now(mf_http_request *request) {
+  mf_respond_error(request, 503, "ServiceUnavailableException", "The server holds too many request bodies whose signatures could not be checked yet. "
+                   "Try again later.", true);
+}
+
+void mf_wire_body_verified(mf_http_request *request) {
+  request->wire->unverified_bytes -= request->unverified_bytes;
+  request->unverified_bytes = 0;
+}
+
+static uint64_t most_unverified(const mf_wire *wire) {
+  const mf_wire_handlers *handlers = &wire->handlers;
+  if (!handlers->room) return wire->max_unverified_bytes;
+  return MF_MIN(wire->max_unverified_bytes, (wire->unverified_bytes + handlers->room(handlers->context)) / 4 * 3);
+}
+
+static mf_http_request *slowest(const mf_wire *wire) {
+  mf_http_request *found = NULL;
+  for (const wire_connection *c = wire->connections; c; c = c->next) {
+    mf_http_request *r = c->request;
+    if (!r || r->unverified_bytes == 0) continue;
+    if (!found || r->pace_bytes < found->pace_bytes || (r->pace_bytes == found->pace_bytes && r->unverified_bytes > found->unverified_bytes)) found = r;
+  }
+  return found;
+}
+
+// What it still sends is dropped, and then the client reads why.
+static void give_up(mf_http_request *request) {
+  mf_wire_body_verified(request);
+  mf_close(&request->body_fd);
+  refuse_for_now(request);
+}
+
+// false: an answer is ready.
+static bool count_unverified(mf_http_request *request, uint64_t len) {
+  mf_wire *wire = request->wire;
+  const uint64_t most = most_unverified(wire);
+  if (request->verified) return true;
+  if (request->body_len > most) {
+    no_room(request, "it alone would take more than bodies may");
+    return false;
+  }
+  request->unverified_bytes += len;
+  wire->unverified_bytes += len;
+  while (wire->unverified_bytes > most && !request->response) give_up(slowest(wire));
+  return !request->response;
+}
+
+// ---- taking it ----
+
 bool mf_wire_body_begin(mf_http_request *request) {
   mf_sha256_begin(&request->body_hash);
+  request->pace_bytes = FULL_PACE_BYTES;
   request->body = (mf_buf){.arena = &request->arena};
   if (request->content_length == UINT64_MAX || request->content_length == 0) return true;
   if (request->content_length > request->route.max_body_bytes) {
@@ -32,6 +91,7 @@ bool mf_wire_body_begin(mf_http_request *request) {
 
 static bool spill(mf_http_request *request, mf_error *err) {
   const mf_wire_handlers *handlers = &request->wire->handlers;
+  if (!count_unverified(request, request->body.len)) return true;
   if (!handlers->temporary(handlers->context, &request->body_fd, err)) return false;
   return mf_write_all(request->body_fd, request->body.data, request->body.len, "request body", err);
 }
@@ -44,6 +104,8 @@ static bool belongs_into_file(const mf_http_request *request, size_t len) {
 
 static bool keep(mf_http_request *request, const void *data, size_t len, mf_error *err) {
   if (belongs_into_file(request, len) && !spill(request, err)) return false;
+  if (request->body_fd >= 0 && !count_unverified(request, len)) return true;
+  if (request->response) return true;
   if (request->body_fd >= 0) return mf_write_all(request->body_fd, data, len, "request body", err);
   mf_buf_append(&request->body, data, len);
   return request->body.failed ? mf_fail(err, MF_OutOfMemory, "no memory") : true;
@@ -53,6 +115,9 @@ static bool keep(mf_http_request *request, const void *data, size_t len, mf_erro
 bool mf_wire_body_add(mf_http_request *request, const void *data, size_t len) {
   mf_error err;
   request->body_len += len;
+  request->pace_bytes = MF_MIN(request->pace_bytes + len, (uint64_t)FULL_PACE_BYTES);
+  request->patience_ns = MF_MIN(request->patience_ns + (int64_t)len * MF_NS_PER_S / SLOWEST_BODY_BYTES_PER_S,
+                                mf_now_ns() + request->wire->idle_timeout_ns);
   if (request->response)  // too long, or refused before it was: then up to the limit and as much again
     return request->body_len < request->route.max_body_bytes + (request->known_peer ? LINGER_KNOWN_BYTES : LINGER_STRANGER_BYTES);
   if (request->body_len > request->route.max_body_bytes) {

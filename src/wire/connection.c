@@ -168,8 +168,9 @@ void mf_wire_on_connection(void *context, struct MHD_Connection *handle, void **
   else if (*socket_context) closed(*socket_context);
 }
 
-// libmicrohttpd's own timeout begins again with every byte; here a whole request must have come, and its answer must have been
-// taken, in idle_timeout plus what the slowest connection that we bear needs for the bytes. A first request's headers are expected sooner.
+// libmicrohttpd's own timeout begins again with every byte; here an answer must have been taken in idle_timeout plus what the slowest
+// connection that we bear needs for the bytes. A request's body buys patience by the byte, and never more than idle_timeout in advance: what
+// came fast at first does not let the rest dribble for an hour. A first request's headers are expected sooner.
 static bool is_over(int64_t since_ns, uint64_t bytes, int64_t idle, int64_t now) {
   return now - since_ns > idle + (int64_t)(MF_MIN(bytes, UINT64_C(1) << 40) / SLOWEST_BYTES_PER_S) * MF_NS_PER_S;
 }
@@ -181,7 +182,7 @@ static bool is_too_slow(const wire_connection *connection, int64_t now) {
   if (!connection->served && (!request || request->phase == PHASE_LINE)) return now - connection->since_ns > MF_MIN(idle, FIRST_HEADERS_NS);
   if (!request) return now - connection->since_ns > 2 * idle;
   if (request->phase == PHASE_COMPLETE) return false;  // worked on, however long it takes
-  return is_over(request->begun_ns, request->body_len, idle, now);
+  return now > request->patience_ns;
 }
 
 void mf_wire_sweep(mf_timer *timer) {
@@ -189,6 +190,7 @@ void mf_wire_sweep(mf_timer *timer) {
   mf_error err;
   int64_t now = mf_now_ns();
   for (wire_connection *c = wire->connections; c; c = c->next) {
+    if (c->request) c->request->pace_bytes /= 2;
     if (c->cut || !is_too_slow(c, now)) continue;
     cut(c);
   }

@@ -72,6 +72,7 @@ mf_http_request *mf_wire_request_create(mf_wire *wire, const char *uri) {
   request->uri = uri;
   request->uri_end = uri + strlen(uri);
   request->begun_ns = mf_now_ns();
+  request->patience_ns = request->begun_ns + wire->idle_timeout_ns;
   make_id(wire, request->id);
   if (!split_uri(request, uri)) {
     mf_arena_deinit(&request->arena);
@@ -94,6 +95,7 @@ void mf_wire_request_end(mf_http_request *request, bool answered) {
   mf_wire_drop_response(request);
   request->wire->waiting_bytes -= request->response_bytes;
   if (request->body_free) request->body_free(request->body_context);
+  mf_wire_body_verified(request);
   if (request->body_fd >= 0) close(request->body_fd);
   mf_arena_deinit(&request->arena);
   request->wire->n_requests--;

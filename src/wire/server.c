@@ -131,6 +131,18 @@ static bool peer_may_send(mf_http_request *request, mf_auth_error *err) {
   return find_secret(request, &secret, err) && mf_signature_is_current(signature, &parts, mf_wall_ns() / MF_NS_PER_S, err);
 }
 
+static bool judge_signature(mf_http_request *request, const mf_sigv4_request *parts, mf_auth_error *err) {
+  mf_str secret;
+  return find_secret(request, &secret, err) &&
+         mf_signature_is_right(&request->signature, parts, secret, &request->wire->keys, &request->arena, err);
+}
+
+// Where the head names the body's hash, nobody without the secret gets to send a body at all.
+static bool verify_head(mf_http_request *request, mf_auth_error *err) {
+  const mf_sigv4_request parts = mf_wire_signed_parts(request);
+  return request->verified = judge_signature(request, &parts, err);
+}
+
 static void answer_no_route(mf_http_request *request, bool signature_is_well_formed, const mf_auth_error *err) {
   static const mf_auth_error missing = {"MissingAuthenticationTokenException", "Missing Authentication Token"};
   if (!signature_is_well_formed) mf_wire_respond_auth(request, err);
@@ -155,23 +167,28 @@ static void begin(mf_http_request *request, struct MHD_Connection *handle) {
     return;
   }
   request->known_peer = !request->route.anonymous;
+  if (!request->route.anonymous && mf_signature_names_payload(&request->signature) && !verify_head(request, &err)) {
+    mf_wire_respond_auth(request, &err);
+    return;
+  }
   if (mf_wire_body_begin(request)) request->phase = PHASE_BODY;
 }
 
 // ---- the complete request ----
 
 static bool signature_is_right(mf_http_request *request, mf_auth_error *err) {
-  mf_wire *wire = request->wire;
   mf_sigv4_request parts = mf_wire_signed_parts(request);
   mf_str secret;
   mf_sha256_end(&request->body_hash, parts.payload_sha256);
-  if (!find_secret(request, &secret, err)) return false;  // removed or expired meanwhile
-  return mf_signature_is_right(&request->signature, &parts, secret, &wire->keys, &request->arena, err);
+  if (!request->verified) return judge_signature(request, &parts, err);
+  return find_secret(request, &secret, err) &&  // removed or expired meanwhile?
+         mf_signature_fits_payload(&request->signature, parts.payload_sha256, err);
 }
 
 static void complete(mf_http_request *request) {
   mf_auth_error err;
   request->phase = PHASE_COMPLETE;
+  mf_wire_body_verified(request);
   if (request->response) return;  // made while the body came in
   if (request->route.anonymous) {
     request->route.handle(request, NULL, request->route.context);
@@ -338,6 +355,7 @@ static uint64_t default_waiting_bytes(void) {
 
 static void set_defaults(mf_wire_options *options) {
   if (options->max_waiting_bytes == 0) options->max_waiting_bytes = default_waiting_bytes();
+  if (options->max_unverified_bytes == 0) options->max_unverified_bytes = UINT64_C(256) << 20;
   if (options->max_connections == 0) options->max_connections = DEFAULT_CONNECTIONS;
   if (options->max_connections_per_peer == 0) options->max_connections_per_peer = options->max_connections;
   if (options->idle_timeout_s == 0) options->idle_timeout_s = DEFAULT_IDLE_S;
@@ -355,6 +373,7 @@ mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wi
                     .tls = options->tls_certificate_pem != NULL, .random_used = sizeof wire->random,
                     .max_connections = options->max_connections,
                     .max_connections_per_peer = options->max_connections_per_peer, .max_waiting_bytes = options->max_waiting_bytes,
+                    .max_unverified_bytes = options->max_unverified_bytes,
                     .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
   snprintf(wire->listen_host, sizeof wire->listen_host, "%s", options->listen_host ? options->listen_host : "");
   if (gethostname(wire->host_name, sizeof wire->host_name - 1) != 0) wire->host_name[0] = 0;

@@ -14,7 +14,8 @@ enum {
   REQUEST_MEMORY = 8 * 1024,    // of a request's arena before it calls malloc; enough for an invocation with a small payload
   MAX_HEADERS = 100,
   IDLE_REQUESTS = 256,          // request objects kept for the next ones
-  SLOWEST_BYTES_PER_S = 16 * 1024,
+  SLOWEST_BYTES_PER_S = 16 * 1024,          // of an answer
+  SLOWEST_BODY_BYTES_PER_S = 32 * 1024,
   LINGER_KNOWN_BYTES = 128 << 20, LINGER_STRANGER_BYTES = 1 << 20
 };
 
@@ -60,6 +61,10 @@ struct mf_http_request {
   mf_buf body;
   int body_fd;                  // -1: in memory
   mf_sha256_stream body_hash;
+  bool verified;                // the signature is right, and names the body's hash
+  uint64_t unverified_bytes;    // of wire's
+  uint64_t pace_bytes;          // lately received: halved each second
+  int64_t patience_ns;          // until when the rest is waited for; more of it buys more
   // answer
   struct MHD_Response *response;
   int status;
@@ -90,6 +95,7 @@ struct mf_wire {
   wire_connection *connections, *oldest;  // from the newest to the oldest
   uint32_t n_connections, max_connections, max_connections_per_peer;
   uint64_t waiting_bytes, max_waiting_bytes;  // of answers
+  uint64_t unverified_bytes, max_unverified_bytes;  // of bodies in files
   lingering *lingering;
   mf_http_request *idle;
   uint32_t n_idle, n_requests;
@@ -107,6 +113,7 @@ mf_sigv4_request mf_wire_signed_parts(const mf_http_request *request);
 bool mf_wire_body_begin(mf_http_request *request);      // false: an answer is ready already
 bool mf_wire_body_add(mf_http_request *request, const void *data, size_t len);  // false: close the connection
 void mf_wire_body_too_large(mf_http_request *request);
+void mf_wire_body_verified(mf_http_request *request);   // or given up: it does not count as unverified any longer
 // respond.c
 enum MHD_Result mf_wire_queue(mf_http_request *request, struct MHD_Connection *connection);
 void mf_wire_respond_auth(mf_http_request *request, const mf_auth_error *err);

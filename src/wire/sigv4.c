@@ -310,22 +310,28 @@ static void signing_key(mf_signing_keys *keys, const mf_signature *s, mf_str sec
   keys->entries[slot].name_len = (size_t)len;
 }
 
-// What stands in the canonical request for the body; false: the header claims another hash than the body has.
-static bool payload_line(const mf_signature *s, const mf_sigv4_request *request, char hex[MF_SHA256_HEX + 1], mf_str *line) {
-  mf_hex(request->payload_sha256, MF_SHA256_BYTES, hex);
-  bool is_unsigned = mf_str_is(s->payload_hash, "UNSIGNED-PAYLOAD");
-  *line = s->payload_hash.len ? s->payload_hash : (mf_str){hex, MF_SHA256_HEX};
-  if (s->payload_hash.len == 0 && s->presigned && mf_str_is(s->service, "s3")) *line = MF_STR("UNSIGNED-PAYLOAD");
-  return is_unsigned || s->payload_hash.len == 0 || mf_str_equal(s->payload_hash, (mf_str){hex, MF_SHA256_HEX});
+// What stands in the canonical request for the body, where the head says it; else "".
+static mf_str named_payload(const mf_signature *s) {
+  return s->payload_hash.len == 0 && s->presigned && mf_str_is(s->service, "s3") ? MF_STR("UNSIGNED-PAYLOAD") : s->payload_hash;
+}
+
+bool mf_signature_names_payload(const mf_signature *s) { return named_payload(s).len > 0; }
+
+bool mf_signature_fits_payload(const mf_signature *s, const uint8_t payload_sha256[MF_SHA256_BYTES], mf_auth_error *err) {
+  char hex[MF_SHA256_HEX + 1];
+  const mf_str named = named_payload(s);
+  mf_hex(payload_sha256, MF_SHA256_BYTES, hex);
+  if (named.len == 0 || mf_str_is(named, "UNSIGNED-PAYLOAD") || mf_str_equal(named, (mf_str){hex, MF_SHA256_HEX})) return true;
+  return mf_auth_fail(err, invalid, "The provided 'x-amz-content-sha256' header does not match what was computed.");
 }
 
 bool mf_signature_is_right(const mf_signature *s, const mf_sigv4_request *request, mf_str secret, mf_signing_keys *keys,
                            mf_arena *arena, mf_auth_error *err) {
   char hex[MF_SHA256_HEX + 1];
   uint8_t key[MF_SHA256_BYTES], expected[MF_SHA256_BYTES];
-  mf_str line;
-  if (!payload_line(s, request, hex, &line))
-    return mf_auth_fail(err, invalid, "The provided 'x-amz-content-sha256' header does not match what was computed.");
+  mf_str line = named_payload(s);
+  mf_hex(request->payload_sha256, MF_SHA256_BYTES, hex);
+  if (line.len == 0) line = (mf_str){hex, MF_SHA256_HEX};
   signing_key(keys, s, secret, key);
   if (!mf_sigv4_compute(request, s, line, key, arena, expected))
     return mf_auth_fail(err, "ServiceException", "no memory to check the signature");

@@ -39,7 +39,11 @@ bool mf_signature_find(const mf_sigv4_request *request, mf_arena *arena, mf_sign
 // Date, scope and signed headers, before the body is read.
 bool mf_signature_is_current(const mf_signature *signature, const mf_sigv4_request *request, int64_t now_s,
                              mf_auth_error *err) MF_MUST_CHECK;
-// The signature itself; request->payload_sha256 is the body's.
+// Does the head say what is signed for the body? Then the signature can be judged before the body has come, and the body by itself.
+bool mf_signature_names_payload(const mf_signature *signature);
+// The body against the hash that the head names, if it does.
+bool mf_signature_fits_payload(const mf_signature *signature, const uint8_t payload_sha256[MF_SHA256_BYTES], mf_auth_error *err) MF_MUST_CHECK;
+// The signature itself; request->payload_sha256 is the body's, and not looked at when the head names it.
 bool mf_signature_is_right(const mf_signature *signature, const mf_sigv4_request *request, mf_str secret, mf_signing_keys *keys,
                            mf_arena *arena, mf_auth_error *err) MF_MUST_CHECK;
 

@@ -62,6 +62,7 @@ typedef struct mf_wire_handlers {
   // Secret of an access key, with its session token when it is a temporary one ("" otherwise). What must be made goes into the arena.
   mf_key_verdict (*secret)(void *context, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *secret);
   bool (*temporary)(void *context, int *fd, mf_error *err);  // an unlinked file for a large body
+  uint64_t (*room)(void *context);  // bytes that are left where these files lie; NULL: enough
   void *context;
 } mf_wire_handlers;
 typedef struct mf_wire_options {
@@ -75,6 +76,9 @@ typedef struct mf_wire_options {
   // Of answers that were not taken yet, all together; 0: an eighth of the machine's memory, at least 64 MiB. An answer of more than
   // 64 KiB that would pass it is replaced by a 503.
   uint64_t max_waiting_bytes;
+  // Of bodies in files whose signatures could not be checked yet, all together; 0: 256 MiB, and never more than three quarters of `room`. What
+  // passes it ends the body that comes slowest, with a 503.
+  uint64_t max_unverified_bytes;
 } mf_wire_options;
 typedef struct mf_wire mf_wire;
 mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;

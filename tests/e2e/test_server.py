@@ -379,6 +379,31 @@ def deploy_of(running, name, padding):
     return running.run("deploy", package, "--name", name, check=False)
 
 
+def test_whoever_knows_a_key_s_name_does_not_fill_the_disk(on_small_disk, small_disk):
+    request = botocore.awsrequest.AWSRequest("POST", on_small_disk.endpoint + "/2015-03-31/functions", data=b"")
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials(on_small_disk.access_key, "guessed"), "lambda", "us-east-1").add_auth(request)
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    address, least, held = on_small_disk.endpoint.removeprefix("http://"), free(small_disk) // 4, []
+    for _ in range(6):
+        held.append(socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1]))))
+        held[-1].sendall(f"POST /2015-03-31/functions HTTP/1.1\r\nHost: {address}\r\n{head}Content-Length: 20000000\r\n\r\n".encode() + bytes(3 << 20))
+        on_small_disk.health()  # after what was sent before
+        assert free(small_disk) > least - (256 << 10)
+    wait_for(lambda: not refused_for_now(on_small_disk), what="room for who has the secret")
+    assert len(on_small_disk.rows()) == 1
+    for connection in held:
+        connection.close()
+
+
+def refused_for_now(running):
+    try:
+        create(running.client(), "f", zipped(padding=1 << 20))
+    except botocore.exceptions.ClientError as problem:
+        assert problem.response["ResponseMetadata"]["HTTPStatusCode"] == 503, problem
+        return True
+    return False
+
+
 def test_calls_on_a_full_disk_are_billed_once_there_is_room(on_small_disk, small_disk):
     running, client = on_small_disk, on_small_disk.client()
     create(client, "f")

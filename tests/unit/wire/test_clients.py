@@ -4,6 +4,7 @@
 Usage: test_clients.py PATH-OF-wire_echo_server [unittest arguments]
 """
 import contextlib
+import hashlib
 import http.client
 import json
 import os
@@ -524,6 +525,74 @@ class Crowd(unittest.TestCase):
         while not all(self.is_closed(s) for s in held):
             self.assertLess(time.monotonic() - start, 14)
         self.assertGreater(time.monotonic() - start, 8)
+
+
+class Unverified(unittest.TestCase):
+    """Bodies whose signatures cannot be checked yet, of 1 MB at most."""
+    MOST = 1_000_000
+
+    def setUp(self):
+        self.server = Server('--unverified', str(self.MOST), '--idle', '2')
+        self.addCleanup(lambda: self.assertEqual(self.server.stop(), 0))
+
+    def begin(self, size, sent, key=Credentials(KEY.access_key, 'guessed'), hashed=False):
+        """A connection with the head of a signed upload and so much of its body."""
+        body = bytes(size)
+        more = {'x-amz-content-sha256': hashlib.sha256(body).hexdigest()} if hashed else {}
+        method, target, _, headers = signed(self.server, 'POST', '/echo', body, more, key)
+        lines = ''.join(f'{k}: {v}\r\n' for k, v in headers.items())
+        s = socket.create_connection(('127.0.0.1', self.server.port), 20)
+        self.addCleanup(s.close)
+        s.sendall(f'{method} {target} HTTP/1.1\r\nHost: {self.server.host}\r\n{lines}Content-Length: {size}\r\n\r\n'.encode() + body[:sent])
+        return s
+
+    def in_files(self):
+        folder, total = f'/proc/{self.server.process.pid}/fd', 0
+        for fd in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                if 'memfd:body' in os.readlink(f'{folder}/{fd}'):
+                    total += os.stat(f'{folder}/{fd}').st_size
+        return total
+
+    def test_whoever_knows_a_key_s_name_fills_no_disk_and_keeps_nobody_out(self):
+        held = []
+        for _ in range(20):
+            held.append(self.begin(400_000, 300_000))
+            self.assertLessEqual(self.in_files(), self.MOST)
+        for _ in range(3):
+            deadline = time.monotonic() + 8  # the others sent as fast a moment ago
+            while (got := ask(self.server, signed(self.server, 'POST', '/echo', bytes(900_000)))[::2])[0] != 200 and time.monotonic() < deadline:
+                self.assertIn(b'Try again later', got[1])
+            self.assertEqual(got, (200, b'file of 900000 bytes'))
+        held[0].sendall(bytes(100_000))
+        answer = http.client.HTTPResponse(held[0])
+        answer.begin()
+        self.assertEqual((answer.status, answer.headers['x-amzn-errortype']), (503, 'ServiceUnavailableException'))
+        self.assertRegex(json.loads(answer.read())['message'], 'Try again later')
+        self.assertEqual(ask(self.server, signed(self.server, 'POST', '/echo', bytes(self.MOST + 1)))[0], 507)
+
+    def test_a_hash_in_the_head_is_judged_before_the_body_comes(self):
+        self.assertTrue(self.begin(8_000_000, 0, hashed=True).recv(100).startswith(b'HTTP/1.1 403 '))
+        s = self.begin(4_000_000, 4_000_000, KEY, hashed=True)  # which is not bounded, since it is known whose it is
+        self.assertTrue(s.recv(100).startswith(b'HTTP/1.1 200 '))
+        s = self.begin(200_000, 199_999, KEY, hashed=True)
+        s.sendall(b'x')
+        self.assertTrue(s.recv(100).startswith(b'HTTP/1.1 403 '))
+
+    def test_what_came_fast_does_not_let_the_rest_dribble(self):
+        steady, dribbles = self.begin(200_000, 0, KEY), self.begin(700_000, 600_000)
+        start, ended = time.monotonic(), None
+        steady.settimeout(20)
+        for i in range(20):  # at 40 kB a second
+            steady.sendall(bytes(10_000))
+            time.sleep(0.25)
+            try:
+                if ended is None:
+                    dribbles.sendall(b'x')
+            except OSError:
+                ended = time.monotonic() - start
+        self.assertTrue(steady.recv(100).startswith(b'HTTP/1.1 200 '))
+        self.assertIsNotNone(ended, 'a body of 600 kB, and a byte now and then, is waited for')
 
 
 class Waiting(unittest.TestCase):
