@@ -106,6 +106,7 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
                                    size_t value_len) {
   (void)kind;
   mf_http_request *request = context;
+  if (mf_wire_is_shield(name)) return MHD_YES;
   request->odd_header |= value && memchr(value, '\r', value_len);
   for (size_t i = 0; i < name_len; i++) request->odd_header |= (unsigned char)name[i] <= ' ' || name[i] == 0x7f;
   request->headers[request->n_headers++] = (mf_header){name, {value ? value : "", value_len}};
@@ -114,7 +115,7 @@ static enum MHD_Result take_header(void *context, enum MHD_ValueKind kind, const
 
 bool mf_wire_request_take_headers(mf_http_request *request, struct MHD_Connection *connection) {
   int n = MHD_get_connection_values_n(connection, MHD_HEADER_KIND, NULL, NULL);
-  if (n < 0 || n > MAX_HEADERS) return false;
+  if (n < 0 || n > MAX_HEADERS + SHIELD_HEADERS) return false;
   request->headers = MF_NEW_ARRAY(&request->arena, mf_header, (size_t)n);
   if (!request->headers) return false;
   MHD_get_connection_values_n(connection, MHD_HEADER_KIND, take_header, request);

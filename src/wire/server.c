@@ -34,7 +34,7 @@ static bool take_length(mf_http_request *request) {
         __builtin_add_overflow(request->content_length, (uint64_t)(length.data[i] - '0'), &request->content_length))
       return false;
   }
-  return true;
+  return encodings > 0 || request->content_length != UINT64_MAX;
 }
 
 static bool is_chunked(const mf_http_request *request) {
@@ -60,6 +60,7 @@ static const char *doubt(mf_http_request *request) {
   if (request->odd_header) return "A header's name holds a blank or a control character, or a header's value holds a CR.";
   if (!take_length(request)) return "Content-Length is malformed, stands there twice, or stands beside Transfer-Encoding.";
   if (request->content_length == UINT64_MAX && mf_str_is(request->version, "HTTP/1.0")) return "HTTP/1.0 knows no Transfer-Encoding.";
+  if (count_headers(request, "host") == 0 && !mf_str_is(request->version, "HTTP/1.0")) return "Host is missing.";
   if (count_headers(request, "host") > 1) return "Host stands there twice.";
   if (request->target.len == 0 || request->target.data[0] != '/') return "The request's target is neither a path nor a URL.";
   return NULL;
@@ -275,6 +276,7 @@ static void hide_parameters(const char *uri) {
 static void *on_uri(void *context, const char *uri, struct MHD_Connection *handle) {
   mf_http_request *request = mf_wire_request_create(context, uri);
   hide_parameters(uri);
+  mf_wire_shield(handle);
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   wire_connection *connection = info ? info->socket_context : NULL;
   if (!request || !connection) return request;  // without a connection it is refused in on_access
@@ -321,9 +323,9 @@ static int64_t before_wait(void *data) {
 }
 
 static void on_log(void *context, const char *format, va_list args) {
-  (void)context;
   char line[512];
   vsnprintf(line, sizeof line, format, args);
+  mf_wire_on_refusal(context, line);
   mf_log(MF_LOG_DEBUG, "http: %s", line);
 }
 

@@ -13,6 +13,7 @@ enum {
   SMALL_ANSWER = 64 * 1024,     // one that is always sent, however many wait
   REQUEST_MEMORY = 8 * 1024,    // of a request's arena before it calls malloc; enough for an invocation with a small payload
   MAX_HEADERS = 100,
+  SHIELD_HEADERS = 2,           // of ours beside them
   IDLE_REQUESTS = 256,          // request objects kept for the next ones
   SLOWEST_BYTES_PER_S = 16 * 1024,          // of an answer
   SLOWEST_BODY_BYTES_PER_S = 32 * 1024,
@@ -127,6 +128,10 @@ void mf_wire_look_at_peer(wire_connection *connection);  // a request was suspen
 void mf_wire_abandon(mf_http_request *request);          // ends a suspended request unanswered
 void mf_wire_sweep(mf_timer *timer);
 void mf_wire_end_half_closed(mf_wire *wire);
+// refuse.c
+void mf_wire_shield(struct MHD_Connection *handle);      // with the request's line: libmicrohttpd finds what it would refuse the lack of
+bool mf_wire_is_shield(const char *name);                // a header that is not the client's
+void mf_wire_on_refusal(mf_wire *wire, const char *line);  // a line that libmicrohttpd logs before it refuses
 // host_header.c
 bool mf_wire_host_is_ours(const mf_wire *wire, mf_str host);
 // linger.c

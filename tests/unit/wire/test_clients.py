@@ -301,9 +301,25 @@ class Http(unittest.TestCase):
         self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
 
     def test_broken_lengths(self):
-        for length in ('-1', 'x', '1x', '99999999999999999999999'):
-            answer = raw(self.server, self.post(f'Content-Length: {length}\r\n'))
-            self.assertRegex(answer[:16], rb'^(HTTP/1.1 4\d\d|$)', length)
+        for length in ('-1', '+11', 'x', '1x', '0xb', '11, 11', '1 1', '', '1' + '0' * 23, '18446744073709551615', '18446744073709551616'):
+            head = self.post(f'Content-Length: {length}\r\n')
+            self.refused(head, b'Content-Length is malformed')
+            with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:  # in the form of all other refusals
+                s.sendall(head + bytes(100_000))
+                answer = http.client.HTTPResponse(s)
+                answer.begin()
+                self.assertEqual((answer.status, answer.headers['x-amzn-errortype'], answer.headers['connection']), (400, 'BadRequest', 'close'))
+                self.assertIn('message', json.loads(answer.read()))
+                self.assertIn('date', answer.headers)
+        self.assertEqual(ask(self.server, ('POST', '/anonymous', b'1', {}))[0], 200)
+
+    def test_a_host_that_is_missing(self):
+        self.refused(b'GET /anonymous HTTP/1.1\r\n\r\n', b'Host is missing')
+        self.assertTrue(raw(self.server, b'GET /anonymous HTTP/1.0\r\n\r\n').startswith(b'HTTP/1.1 200 '))
+
+    def test_cookies_are_headers_like_all_others(self):
+        for cookies in ('a=b; ' * 1000, 'x' * 9000, ''):
+            self.assertEqual(ask(self.server, ('GET', '/anonymous', b'', {'Cookie': cookies}))[0], 200)
 
     def test_expect_continue_is_answered_at_once(self):
         with socket.create_connection(('127.0.0.1', self.server.port), 5) as s:
