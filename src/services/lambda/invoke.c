@@ -343,10 +343,10 @@ static bool path_name(mf_str target, mf_str *name) {
   return true;
 }
 
-// "NAME%3Aqualifier", as SDKs send NAME:qualifier, in two.
+// "NAME%3Aqualifier", as SDKs send NAME:qualifier, in two. "function:NAME" has none: it is left whole, for the long way.
 static bool split_name(mf_str *name, mf_str *qualifier) {
   const char *colon = memmem(name->data, name->len, "%3A", 3);
-  if (!colon) return false;
+  if (!colon || mf_str_starts(*name, MF_STR("function%3A"))) return false;
   const size_t len = (size_t)(colon - name->data);
   *qualifier = (mf_str){colon + 3, name->len - len - 3};
   name->len = len;
