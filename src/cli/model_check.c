@@ -1,6 +1,8 @@
 // mayfly check: folders of model.onnx and test_data_set_N with recorded inputs and outputs, each in a sandbox of its own.
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -37,14 +39,21 @@ static bool map_tensors(const char *folder, uint32_t set, const char *kind, mf_s
   return true;
 }
 
-static bool read_tolerance(const char *folder, model_tolerance *tolerance) {
-  char path[PATH_MAX];
-  if (snprintf(path, sizeof path, "%s/tolerance", folder) >= (int)sizeof path) return false;
+static bool is_tolerance(double value) { return isfinite(value) && value >= 0; }
+
+// Two numbers and nothing else. Without the file, *tolerance stays as it is.
+static bool read_tolerance(const char *folder, model_tolerance *tolerance, mf_error *err) {
+  char path[PATH_MAX], rest;
+  if (snprintf(path, sizeof path, "%s/tolerance", folder) >= (int)sizeof path) return mf_fail(err, MF_Usage, "'%s' is too long", folder);
   FILE *file = fopen(path, "re");
-  if (!file) return false;
-  bool good = fscanf(file, "%lf %lf", &tolerance->relative, &tolerance->absolute) == 2;
+  if (!file) return errno == ENOENT || mf_fail_errno(err, "%s", path);
+  model_tolerance read = {0};
+  bool good = fscanf(file, "%lf %lf %c", &read.relative, &read.absolute, &rest) == 2 && !ferror(file);
   fclose(file);
-  return good;
+  if (!good || !is_tolerance(read.relative) || !is_tolerance(read.absolute))
+    return mf_fail(err, MF_Usage, "%s must hold two numbers of at least 0, relative and absolute, and nothing else", path);
+  *tolerance = read;
+  return true;
 }
 
 static bool count_sets(const char *folder, uint32_t *n, mf_error *err) {
@@ -126,13 +135,12 @@ static void check_folder(const char *folder, check_job *job, bool told_relative,
   enum { PASSED, FAILED, SKIPPED };
   mf_error err = {0};
   mf_arena arena;
-  model_tolerance from_file;
+  model_tolerance from_file = job->tolerance;
   mf_arena_init(&arena, 0);
-  if (read_tolerance(folder, &from_file)) {
-    if (!told_relative) job->tolerance.relative = from_file.relative;
-    if (!told_absolute) job->tolerance.absolute = from_file.absolute;
-  }
-  bool good = collect(job, folder, &arena, &err) && mf_sandbox_call(check_model, job, NULL, 0, CHECK_MEMORY, &err);
+  bool good = read_tolerance(folder, &from_file, &err);
+  if (!told_relative) job->tolerance.relative = from_file.relative;
+  if (!told_absolute) job->tolerance.absolute = from_file.absolute;
+  good = good && collect(job, folder, &arena, &err) && mf_sandbox_call(check_model, job, NULL, 0, CHECK_MEMORY, &err);
   bool lacking = !good && (err.code == MF_UnsupportedOperator || err.code == MF_UnsupportedType);
   counts[good ? PASSED : lacking ? SKIPPED : FAILED]++;
   if (good) cli_line(STDOUT_FILENO, "pass %s", folder);

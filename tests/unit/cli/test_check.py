@@ -92,5 +92,15 @@ class Check(unittest.TestCase):
         self.record(2)
         self.fails('test_data_set_1 is missing')
 
+    def test_a_file_of_tolerances_is_two_numbers(self):
+        self.record(wrong=0.01)
+        self.fails("output 'b'")
+        (self.folder / 'tolerance').write_text('0 0.02\n')
+        self.passes()
+        for text in ('', '1', '1 x', '-1 1', '1 -1', 'nan 1', '1 inf', '1 1 1', '1 1 words', '1,1'):
+            with self.subTest(text):
+                (self.folder / 'tolerance').write_text(text)
+                self.fails(str(self.folder / 'tolerance'), 'two numbers')
+
 
 unittest.main()
