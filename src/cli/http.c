@@ -177,6 +177,9 @@ static bool perform(CURL *handle, transfer *t, const char *url, struct curl_slis
   if (code == CURLE_COULDNT_CONNECT)
     return mf_fail(err, MF_Io, "no server answers at %.*s: is it running? Start one by `mayfly serve`",
                    MF_STR_ARG(host_of(url)));
+  if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
+    return mf_fail(err, MF_Io, "the certificate of %.*s is not trusted: %s. Set AWS_CA_BUNDLE to a PEM file of the certificate, or of the authority that signed it",
+                   MF_STR_ARG(host_of(url)), t->problem);
   return mf_fail(err, MF_Io, "the request to %s failed: %s", url, t->problem);
 }
 

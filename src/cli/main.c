@@ -99,7 +99,12 @@ static void print_help(void) {
   puts("mayfly " MF_VERSION ": machine-learning models as functions\n\nusage: mayfly COMMAND [ARGUMENTS]\n");
   for (size_t i = 0; i < MF_COUNT(commands); i++) printf("  %-10s %s\n", commands[i].name, commands[i].summary);
   puts("\n`mayfly COMMAND --help` tells more.  To begin:\n"
-       "  mayfly serve &\n  mayfly deploy model.onnx --name hello\n  mayfly describe hello\n  mayfly invoke hello '{\"input\": [1, 2, 3]}'");
+       "  mayfly serve &\n  mayfly deploy model.onnx --name hello\n  mayfly describe hello\n  mayfly invoke hello '{\"input\": [1, 2, 3]}'\n\n"
+       "From the environment:\n"
+       "  MAYFLY_DATA       the data directory, where --data is not given\n"
+       "  MAYFLY_LOG=debug  the server's log tells more\n"
+       "  MAYFLY_ISA        generic, avx2 or avx512: compile for less than this processor's best\n"
+       "  AWS_CA_BUNDLE     PEM file of certificates that the client trusts");
 }
 
 static void print_command_help(const command *c) {

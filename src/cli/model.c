@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "client.h"
 #include "host/host.h"
@@ -34,12 +35,19 @@ static bool compile_in_sandbox(void *context, int out_fd, mf_error *err) {
   return good;
 }
 
+// By whatever name or link: the model would be gone.
+static bool is_another_file(const char *model, const char *image, mf_error *err) {
+  struct stat a, b;
+  bool same = stat(model, &a) == 0 && stat(image, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  return !same || mf_fail(err, MF_Usage, "-o '%s' is the model itself: it would be overwritten", image);
+}
+
 static bool compile_to(const char *model, const char *image, mf_error *err) {
   mf_arena arena;
   compile_job job = {.fd = -1};
   cli_file file = {.fd = -1};
   mf_arena_init(&arena, 0);
-  bool good = model_source_open(&job.source, model, &arena, err) && cli_file_create(&file, image, err);
+  bool good = is_another_file(model, image, err) && model_source_open(&job.source, model, &arena, err) && cli_file_create(&file, image, err);
   job.fd = file.fd;
   good = good && mf_sandbox_call(compile_in_sandbox, &job, &job.fd, 1, MODEL_MEMORY, err);
   good = cli_file_close(&file, good, err);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +68,52 @@ static bool add_file(file_list *list, const char *name, mf_error *err) {
   return true;
 }
 
+static bool is_below(const char *path, const char *folder) {
+  const size_t len = strlen(folder);
+  return strncmp(path, folder, len) == 0 && (len == 1 || path[len] == '/' || !path[len]);
+}
+
+// A model hub's cache keeps files in a folder `blobs` beside one of the parents of what it shows as the model's folder.
+static bool is_blob_of(const char *target, const char *folder) {
+  char parent[PATH_MAX];
+  snprintf(parent, sizeof parent, "%s", target);
+  for (int up = 0; up < 2; up++) {
+    char *slash = strrchr(parent, '/');
+    if (!slash || slash == parent) return false;
+    *slash = 0;
+    if (up == 0 && !mf_str_ends(mf_str_from(parent), MF_STR("/blobs"))) return false;
+  }
+  return is_below(folder, parent);
+}
+
+// Where a link may lead: into the folder itself, or to a hub's blob. Else a folder from a stranger would upload the reader's own files.
+static bool link_is_allowed(const char *folder, const char *path, const struct stat *st, mf_error *err) {
+  char whole[PATH_MAX], target[PATH_MAX], place[PATH_MAX], parent[7200];
+  snprintf(parent, sizeof parent, "%s", path);
+  *strrchr(parent, '/') = 0;
+  if (!realpath(folder, whole) || !realpath(path, target) || !realpath(parent, place)) return mf_fail_errno(err, "%s", path);
+  if (!is_below(target, whole) && !(S_ISREG(st->st_mode) && is_blob_of(target, whole)))
+    return mf_fail(err, MF_InvalidPackage, "the link %s leads out of the folder, to %s: put a copy there, or take the link away", path, target);
+  const bool goes_round = S_ISDIR(st->st_mode) && is_below(place, target);
+  return !goes_round || mf_fail(err, MF_InvalidPackage, "the link %s leads to a folder that it is in", path);
+}
+
+static bool has_file(const char *folder, const char *name) {
+  char path[7400];
+  struct stat st;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static bool is_data_directory(const char *folder) { return has_file(folder, "lock") && has_file(folder, "mayfly.db"); }
+
 static bool walk(file_list *list, const char *folder, const char *below, int depth, mf_error *err);
+
+static bool enter(file_list *list, const char *folder, const char *name, const char *path, int depth, mf_error *err) {
+  if (!is_data_directory(path)) return walk(list, folder, name, depth, err);
+  cli_line(STDERR_FILENO, "mayfly: %s is left out: it is the data directory of a Mayfly", path);
+  return true;
+}
 
 static bool visit(file_list *list, const char *folder, const char *below, const char *entry, int depth, mf_error *err) {
   char name[3000], path[7200];
@@ -75,8 +121,11 @@ static bool visit(file_list *list, const char *folder, const char *below, const 
   int len = snprintf(name, sizeof name, "%s%s%s", below, below[0] ? "/" : "", entry);
   if (len < 0 || (size_t)len >= sizeof name) return mf_fail(err, MF_InvalidPackage, "the path of %s is too long", entry);
   snprintf(path, sizeof path, "%s/%s", folder, name);
-  if (stat(path, &st) != 0) return mf_fail_errno(err, "%s", path);  // links are followed: model hubs keep files as links
-  if (S_ISDIR(st.st_mode)) return walk(list, folder, name, depth + 1, err);
+  if (lstat(path, &st) != 0) return mf_fail_errno(err, "%s", path);
+  const bool is_link = S_ISLNK(st.st_mode);
+  if (is_link && stat(path, &st) != 0) return mf_fail_errno(err, "%s", path);
+  if (is_link && !link_is_allowed(folder, path, &st, err)) return false;
+  if (S_ISDIR(st.st_mode)) return enter(list, folder, name, path, depth + 1, err);
   return !S_ISREG(st.st_mode) || add_file(list, name, err);
 }
 
@@ -138,6 +187,7 @@ static bool zip_folder(const char *folder, const file_list *list, int *fd, mf_er
 
 static bool open_folder(const char *path, int *fd, mf_error *err) {
   file_list list = {0};
+  if (is_data_directory(path)) return mf_fail(err, MF_InvalidPackage, "the folder %s is the data directory of a Mayfly", path);
   bool done = walk(&list, path, "", 0, err);
   if (done && (list.n == 0 || !list.has_model))
     done = mf_fail(err, MF_InvalidPackage, "the folder %s holds no model: a *.onnx file is expected in it", path);

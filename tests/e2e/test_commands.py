@@ -268,3 +268,67 @@ def test_logs_that_are_followed_end_when_the_function_is_removed(server, client)
     assert (following.returncode, out) == (0, "") and "followed was removed: its log ends here" in err
     gone = server.run("logs", "never-there", check=False)
     assert gone.returncode == 1 and b"Function not found" in gone.stderr
+
+
+# ---- what deploy packs ----
+@pytest.fixture
+def package(tmp_path):
+    folder = tmp_path / "hub" / "snapshots" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(scale_model())
+    return folder
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/", "../../../beside.txt", "../../refs", "/dev/null"])
+def test_a_link_out_of_the_folder_is_refused_by_name(server, package, tmp_path, target):
+    (tmp_path / "beside.txt").write_text("secret")
+    (tmp_path / "hub" / "refs").mkdir()
+    (package / "away.txt").symlink_to(target)
+    done = server.run("deploy", package, "--name", "links", check=False)
+    assert done.returncode == 1 and f"the link {package}/away.txt leads out of the folder".encode() in done.stderr, done.stderr
+
+
+def test_a_link_to_a_folder_around_it_is_refused(server, package):
+    (package / "again").symlink_to(".")
+    done = server.run("deploy", package, "--name", "links", check=False)
+    assert done.returncode == 1 and f"the link {package}/again leads to a folder that it is in".encode() in done.stderr, done.stderr
+
+
+def test_links_inside_the_folder_and_to_a_hubs_blobs_are_followed(server, package, tmp_path):
+    blobs = tmp_path / "hub" / "blobs"
+    blobs.mkdir()
+    (package / "model.onnx").rename(blobs / "0a1b")
+    (package / "model.onnx").symlink_to("../../blobs/0a1b")
+    (package / "texts").mkdir()
+    (package / "texts" / "a.txt").write_text("a")
+    (package / "other").symlink_to("texts")
+    server.run("deploy", package, "--name", "linked")
+    assert json.loads(server.run("invoke", "linked", json.dumps({"x": [[1, 2, 3, 4]]})).stdout)
+
+
+def test_a_data_directory_is_left_out_and_said(server, package):
+    inner = package / "data"
+    inner.mkdir()
+    for name in ("lock", "mayfly.db"):
+        (inner / name).write_text("")
+    (inner / "root-key").symlink_to("/etc/passwd")  # never looked at
+    done = server.run("deploy", package, "--name", "left-out")
+    assert f"{inner} is left out".encode() in done.stderr
+    (package / "lock").write_text("")
+    (package / "mayfly.db").write_text("")
+    done = server.run("deploy", package, "--name", "left-out", check=False)
+    assert done.returncode == 1 and b"is the data directory of a Mayfly" in done.stderr
+
+
+def test_a_model_is_not_overwritten_by_its_image(model, tmp_path):
+    before = model.read_bytes()
+    (tmp_path / "link").symlink_to(model)
+    for output in (model, tmp_path / "link", tmp_path / "." / "model.onnx"):
+        done = subprocess.run([MAYFLY, "compile", model, "-o", output], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and "it would be overwritten" in done.stderr, done.stderr
+    assert model.read_bytes() == before
+
+
+def test_help_tells_the_environment():
+    said = subprocess.run([MAYFLY, "--help"], capture_output=True, text=True, timeout=60).stdout
+    assert all(f"  {name}" in said for name in ("MAYFLY_DATA", "MAYFLY_LOG", "MAYFLY_ISA", "AWS_CA_BUNDLE"))
