@@ -106,14 +106,15 @@ void mf_refuse_busy(mf_package_put *put) {
 }
 
 static void package_stored(mf_package_put *put) {
+  const mf_str key = mf_str_from(put->key), region = mf_lambda_region_of(key);
   json_t *row;
   mf_error err;
   if (!mf_row_load(put->lambda->env.store, mf_str_from(put->key), &row, &err)) {
     mf_reply_error(put->reply, &err);
     mf_package_free(put);
   } else if (!row) {
-    mf_reply_refuse(put->reply, 404, "ResourceNotFoundException", "Function not found: %.*s",
-                    MF_STR_ARG(mf_lambda_name_of(mf_str_from(put->key))));
+    mf_reply_refuse(put->reply, 404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:%.*s:" MF_ACCOUNT ":function:%.*s",
+                    MF_STR_ARG(region), MF_STR_ARG(mf_lambda_name_of(key)));
     mf_package_free(put);
   } else if (mf_is_busy(row)) {
     json_decref(row);
