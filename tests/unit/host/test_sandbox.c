@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +174,32 @@ static void expect_field(pid_t pid, const char *name, const char *expected) {
   CHECK(strcmp(value, expected) == 0, "%s is '%s', expected '%s'", name, value, expected);
 }
 
+// Soft and hard limit, as /proc says them.
+static void expect_limit(pid_t pid, const char *name, const char *most) {
+  char path[40], line[256], soft[32] = "", hard[32] = "";
+  snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+  FILE *file = fopen(path, "re");
+  CHECK(file, "%s", path);
+  while (fgets(line, sizeof line, file))
+    if (strncmp(line, name, strlen(name)) == 0) sscanf(line + strlen(name), "%31s %31s", soft, hard);
+  fclose(file);
+  CHECK(strcmp(soft, most) == 0 && strcmp(hard, most) == 0, "%s: '%s' and '%s', expected %s", name, soft, hard, most);
+}
+
+static void limits_of_a_worker(pid_t pid) {
+  static const char *const expected[][2] = {{"Max core file size", "0"}, {"Max open files", "8"}, {"Max locked memory", "0"},
+                                            {"Max msgqueue size", "0"}, {"Max stack size", "8388608"}, {"Max file size", "0"}};
+  for (size_t i = 0; i < MF_COUNT(expected); i++) expect_limit(pid, expected[i][0], expected[i][1]);
+}
+
+// What belongs to an undumpable process in /proc belongs to root: no other process of its user reads its memory or traces it.
+static void is_undumpable(pid_t pid) {
+  char path[40];
+  struct stat st;
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+  CHECK(stat(path, &st) == 0 && st.st_uid == 0, "%s belongs to user %u", path, (unsigned)st.st_uid);
+}
+
 static void looks(test_world *world) {
   const mf_function_spec first = function(world, "r/one"), second = function(world, "r/two");
   const pid_t a = atoi(make_call(world, &first, "count")->response), b = atoi(make_call(world, &second, "count")->response);
@@ -181,6 +208,8 @@ static void looks(test_world *world) {
   expect_field(a, "Seccomp:", "2");
   expect_field(a, "CapEff:", "0000000000000000");
   expect_field(a, "CapPrm:", "0000000000000000");
+  limits_of_a_worker(a);
+  is_undumpable(a);
   field(a, "Uid:", uid_a, sizeof uid_a);
   field(b, "Uid:", uid_b, sizeof uid_b);
   if (geteuid() != 0) return;

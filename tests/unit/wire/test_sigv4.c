@@ -135,6 +135,16 @@ static void malformed_authorization_is_named(void **state) {
     assert_string_equal(judge(&vectors[0], mf_str_from(cases[i][0]), suite_time_s, &err), cases[i][1]);
 }
 
+// Signed as it says, over x-amz-date alone: refused for what the signature leaves out, not because it is wrong.
+static void a_signature_that_leaves_out_the_host_is_refused(void **state) {
+  (void)state;
+  static const vector dated = {"date only", "GET", "/", "", "service", "", "", {DATE}};
+  vector sent = vectors[0];
+  mf_auth_error err;
+  assert_string_equal(judge(&sent, sign(&dated, secret), suite_time_s, &err), "InvalidSignatureException");
+  assert_string_equal(err.message, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
+}
+
 static int clean(void **state) {
   (void)state;
   mf_arena_deinit(&arena);
@@ -148,6 +158,7 @@ int main(void) {
       cmocka_unit_test(every_changed_digit_is_refused),
       cmocka_unit_test(a_signature_is_good_for_15_minutes_before_and_after),
       cmocka_unit_test(malformed_authorization_is_named),
+      cmocka_unit_test(a_signature_that_leaves_out_the_host_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, clean);
 }
