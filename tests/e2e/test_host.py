@@ -240,6 +240,21 @@ def test_as_many_calls_compute_at_once_as_there_are_run_slots(serve, slots):
     assert max(busy for busy, _ in seen) == slots and max(queued for _, queued in seen) == 5 - slots, sorted(set(seen))
 
 
+def test_a_call_whose_client_has_left_does_not_run(serve):
+    server = serve("--run-slots", "1")
+    for name in ("slow", "left"):
+        create(server.client(), name, zipped(slow_model(700, 40)), Timeout=60)
+    first, leaving, last = Caller(server, "slow", SLOW), Caller(server, "left", SLOW), Caller(server, "slow", SLOW)
+    for caller in (first, leaving, last):
+        caller.send()
+        wait_for(lambda: server.health()["instances_busy"] + server.health()["queued"] >= [first, leaving, last].index(caller) + 1)
+    leaving.connection.close()
+    assert first.receive().status == last.receive().status == 200
+    wait_for(lambda: server.health()["instances_busy"] == 0)
+    rows = {row["name"]: row for row in json.loads(server.run("ls", "--json").stdout)}
+    assert rows["slow"]["invocations"] == 2 and rows["left"]["cold_starts"] == 0, rows["left"]
+
+
 def test_quick_answers_and_slow_functions_share_one_slot(serve):
     """Refused and quick calls do not let a function's slow runs in beside others."""
     server = serve("--run-slots", "1")

@@ -1,4 +1,5 @@
 // Compile jobs: results, refusals, compilers that die, hang, lie or eat memory, and how many run at once.
+#include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -111,6 +112,46 @@ static void many(test_world *world) {
   for (int i = 0; i < 6; i++) CHECK(jobs[i].good, "%s", jobs[i].err.message);
 }
 
+static bool is_compiler(const char *pid, int parent) {
+  char path[64], name[64];
+  int its_parent = 0;
+  snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+  FILE *file = fopen(path, "re");
+  const bool known = file && fscanf(file, "%*d (%63[^)]) %*c %d", name, &its_parent) == 2;
+  if (file) fclose(file);
+  return known && its_parent == parent && strcmp(name, "mayfly-compiler") == 0;
+}
+
+// The soft limit, from the kernel's own list; -1: unlimited, or no compiler of our keeper is there.
+static long long limit_of_compiler(const char *name) {
+  char path[64], line[256];
+  long long soft = -1;
+  DIR *all = opendir("/proc");
+  for (struct dirent *entry; all && (entry = readdir(all));) {
+    if (!is_compiler(entry->d_name, getppid())) continue;
+    snprintf(path, sizeof path, "/proc/%.20s/limits", entry->d_name);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file))
+      if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), " %lld", &soft) != 1) soft = -1;
+    if (file) fclose(file);
+  }
+  if (all) closedir(all);
+  return soft;
+}
+
+static bool is_limited(test_world *world) {
+  (void)world;
+  return limit_of_compiler("Max cpu time") > 0 && limit_of_compiler("Max file size") > 0;
+}
+
+static void limits(test_world *world) {
+  static test_job job;
+  start_job(world, &job, "hang");
+  CHECK(await_condition(world, is_limited, 2000), "processor time %lld s, file size %lld bytes", limit_of_compiler("Max cpu time"),
+        limit_of_compiler("Max file size"));
+  await_job(&job);
+}
+
 static void on_drained(void *context) { *(bool *)context = true; }
 static void stop(test_world *world) {
   static test_job jobs[4];
@@ -143,6 +184,7 @@ static void run_with_limit(scenario_fn *scenario, int64_t limit_ms) {
 static void an_image_comes_back_sealed(void **state) { (void)state; run_with_limit(results, 20000); }
 static void a_compiler_in_trouble_is_a_clear_report(void **state) { (void)state; run_with_limit(troubles, 3000); }
 static void two_run_at_once(void **state) { (void)state; run_with_limit(many, 20000); }
+static void a_compiler_has_limits(void **state) { (void)state; run_with_limit(limits, 500); }
 static void stopping_ends_compile_jobs(void **state) { (void)state; run_with_limit(stop, 20000); }
 static void jobs_leak_no_descriptors(void **state) { (void)state; run_with_limit(leaks, 20000); }
 
@@ -151,6 +193,7 @@ int main(void) {
       cmocka_unit_test(an_image_comes_back_sealed),
       cmocka_unit_test(a_compiler_in_trouble_is_a_clear_report),
       cmocka_unit_test(two_run_at_once),
+      cmocka_unit_test(a_compiler_has_limits),
       cmocka_unit_test(stopping_ends_compile_jobs),
       cmocka_unit_test(jobs_leak_no_descriptors),
   };

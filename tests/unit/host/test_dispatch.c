@@ -117,6 +117,7 @@ static void function_error(test_world *world) {
   CHECK(strcmp(call->response, expected) == 0, "%s, expected %s", call->response, expected);
   CHECK(!make_call(world, &spec, "echo:x")->invocation.cold, "an error does not end the instance");
   OUTCOME(make_call(world, &spec, "fail:OutOfMemory"), MF_OUTCOME_OUT_OF_MEMORY);
+  CHECK(make_call(world, &spec, "echo:x")->invocation.cold, "without memory the instance ends, as in Lambda");
 }
 SCENARIO(a_function_error_is_a_json_object, function_error)
 
@@ -295,6 +296,20 @@ static void fairness(test_world *world) {
   for (int i = 1; i < 6; i++) CHECK(of_a[i - 1].ended_ns < of_a[i].ended_ns, "first in, first out within a function");
 }
 SCENARIO_WITH(run_slots_are_shared_fairly, fairness, run_slots, 1)
+
+// Two slots: A holds one and waits for another one; B came later and has none.
+static void fewer_first(test_world *world) {
+  const mf_function_spec a = function(world, "r/a"), b = function(world, "r/b"), c = function(world, "r/c");
+  static test_call long_one, other, of_a, of_b;
+  start_call(world, &long_one, &a, "sleep:400");
+  start_call(world, &other, &c, "sleep:60");
+  start_call(world, &of_a, &a, "sleep:40");
+  start_call(world, &of_b, &b, "sleep:40");
+  await_call(&of_a);
+  CHECK(of_b.done, "A's second run went before B's first");
+  await_call(&of_b), await_call(&other), await_call(&long_one);
+}
+SCENARIO(who_has_fewer_runs_goes_first, fewer_first)
 
 // One slot: after some brief runs two are handed over at once, never more; after a slow one each has the slot to itself.
 static void brief(test_world *world) {
@@ -645,6 +660,7 @@ int main(void) {
       cmocka_unit_test(a_function_at_its_limit_is_throttled_at_once),
       cmocka_unit_test(the_account_has_a_limit_too),
       cmocka_unit_test(run_slots_are_shared_fairly),
+      cmocka_unit_test(who_has_fewer_runs_goes_first),
       cmocka_unit_test(brief_runs_are_handed_over_ahead),
       cmocka_unit_test(quick_refusals_are_no_brief_runs),
       cmocka_unit_test(what_runs_in_the_background_holds_nobody_up),
