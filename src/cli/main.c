@@ -85,8 +85,8 @@ static const command commands[] = {
     {"bench", mf_cli_bench, "MODEL|IMAGE [--threads N] [--json]", "measure a model's run time: p50, p99, min",
      "  --threads N       default 1\n  --json            JSON also on a terminal\n  --profile         time of each operator\n"},
     {"simulate", mf_cli_simulate, "[--trace FILE|DIR] [--functions N] [--days D] [--seed S] [--json]", "what keep-alive policies and bills come to for a workload",
-     "Replays calls under ten and sixty fixed minutes of keep-alive and the hybrid policy (as published, and without pre-warming\n"
-     "as `mayfly serve` runs it): cold starts, memory held and wasted, and the bill beside endpoints that are always on.\n"
+     "Replays calls under ten and sixty fixed minutes of keep-alive and the hybrid policy,\n"
+     "as `mayfly serve` runs it: cold starts, memory held and wasted, and the bill beside endpoints that are always on.\n"
      "No server is needed.\n\n"
      "  --trace FILE|DIR  Azure's trace of 2019: one day's invocations_per_function_md.anon.dNN.csv, or a folder of them and\n"
      "                    of the files of durations and memory beside them; else a workload like it is made up\n"

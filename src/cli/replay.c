@@ -11,10 +11,9 @@ static windows decide(const mf_policy *policy, replay_rule rule) {
   switch (rule) {
     case REPLAY_FIXED_10: return (windows){0, 10 * MF_POLICY_BIN_NS};
     case REPLAY_FIXED_60: return (windows){0, 60 * MF_POLICY_BIN_NS};
-    case REPLAY_HYBRID:
+    default:  // REPLAY_HYBRID
       d = mf_policy_decide(policy);
       return (windows){d.pre_warm_after_ns, d.keep_alive_for_ns};
-    default: return (windows){0, mf_policy_stay_ns(policy)};  // REPLAY_HYBRID_STAYS
   }
 }
 

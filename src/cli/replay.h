@@ -12,8 +12,7 @@
 typedef enum replay_rule {
   REPLAY_FIXED_10,
   REPLAY_FIXED_60,
-  REPLAY_HYBRID,       // the paper's: unloaded after a call and loaded again before the next
-  REPLAY_HYBRID_STAYS, // as mf_host runs it: without pre-warming
+  REPLAY_HYBRID,  // as `mayfly serve` runs it
   REPLAY_RULES,
 } replay_rule;
 enum { REPLAY_SHARES = 10001, REPLAY_DEFAULT_MS = 684, REPLAY_DEFAULT_MB = 140 };  // medians of the paper's fits (figures 7 and 8)

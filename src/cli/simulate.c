@@ -30,7 +30,6 @@ static const struct {
     [REPLAY_FIXED_10] = {"fixed 10 min", 50.3, 100},
     [REPLAY_FIXED_60] = {"fixed 60 min", 25, -1},
     [REPLAY_HYBRID] = {"hybrid", 50.3 / 2.5, 100},
-    [REPLAY_HYBRID_STAYS] = {"hybrid, no pre-warming", -1, -1},
 };
 
 // ---- the trace's files ----

@@ -33,6 +33,10 @@ typedef struct mf_host_options {
   int64_t compile_limit_ns;    // a compiler that runs longer is killed; 0: 300 seconds
   mf_isa isa;
   mf_history_keeper histories;
+  // The hybrid policy expects a call of this function, of which no instance is left: who can specify it answers by mf_host_pre_warm. May be
+  // NULL: then the next call is cold.
+  void (*expected)(void *context, mf_str key);
+  void *context;
   int64_t minute_ns;           // tests: how long the policy's minute is; 0: a minute
 } mf_host_options;
 
@@ -144,6 +148,9 @@ void mf_host_forget(mf_host *host, mf_str key);                   // deleted: id
 // longer. They are made in the background, one after the other, and again when they die or a new revision comes. So many calls at a time
 // are admitted whatever else runs; those beyond them are counted as any others. false: the image cannot be opened, or no memory.
 bool mf_host_provision(mf_host *host, const mf_function_spec *function, uint32_t instances, mf_error *err) MF_MUST_CHECK;
+// One instance of a function that has none, from the pool, to stay as long as its history says that a call is expected. Without a blank worker
+// nothing happens. false: the image cannot be opened, or no memory.
+bool mf_host_pre_warm(mf_host *host, const mf_function_spec *function, mf_error *err) MF_MUST_CHECK;
 // ready: of these instances, those that have been made (and may be at work). failed: the last one that was tried could not be bound; it
 // is tried again, less and less often.
 void mf_host_provisioned(const mf_host *host, mf_str key, uint32_t *ready, bool *failed);

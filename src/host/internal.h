@@ -37,6 +37,7 @@ struct mf_worker {
   bool exited, urgent, spent;  // spent: not for another invocation
   bool background;             // in the scheduling class of the idle
   bool for_provision;          // STARTING: asked for by provision.c
+  bool pre_warmed;             // made because a call was expected, which has not come yet
   bool kept;                   // one of those that its function is provisioned with: in no order of age, without an end
   int64_t warm_since_ns, warm_ns;  // provisioned: when it was bound; what it took, until the first call has told of it
   pid_t pid;

@@ -53,6 +53,7 @@ static void unchain(mf_host *host, mf_history *history) {
 }
 
 static void drop(mf_host *host, mf_history *history) {
+  mf_loop_timer_cancel(host->loop, &history->expected);
   unchain(host, history);
   for (mf_history **at = &host->histories.changed; history->changed && *at; at = &(*at)->next_changed) {
     if (*at != history) continue;
@@ -109,6 +110,23 @@ static void on_save(mf_timer *timer) {
     mf_log(MF_LOG_WARN, "idle times are no longer stored: %s", err.message);
 }
 
+// ---- pre-warming ----
+
+static void on_expected(mf_timer *timer) {
+  const mf_history *history = timer->data;
+  const mf_host_options *options = &history->host->options;
+  options->expected(options->context, (mf_str){history->key, history->key_len});
+}
+
+void mf_history_left(mf_host *host, mf_history *history) {
+  mf_error err;
+  if (!history || !host->options.expected || host->draining) return;
+  const mf_policy_decision d = mf_policy_decide(&history->policy);
+  const int64_t left_ns = from_policy(host, d.pre_warm_after_ns) - (mf_wall_ns() - history->ended_ns);
+  if (d.pre_warm_after_ns == 0 || left_ns <= 0) return;
+  if (!mf_loop_timer_set(host->loop, &history->expected, mf_now_ns() + left_ns, &err)) mf_log(MF_LOG_DEBUG, "the next call is cold: %s", err.message);
+}
+
 // ---- opening ----
 
 static void make_room(mf_host *host) {
@@ -124,6 +142,8 @@ static mf_history *add(mf_host *host, mf_str key, uint64_t hash) {
   make_room(host);
   mf_history *history = calloc(1, sizeof *history + key.len);
   if (!history) return NULL;
+  history->host = host;
+  history->expected = (mf_timer){.fire = on_expected, .data = history};
   history->hash = hash;
   history->key_len = (uint32_t)key.len;
   memcpy(history->key, key.data, key.len);
@@ -163,6 +183,7 @@ void mf_history_forget(mf_host *host, mf_str key) {
 
 void mf_history_began(mf_host *host, mf_history *history) {
   if (!history) return;
+  mf_loop_timer_cancel(host->loop, &history->expected);
   if (history->ended_ns > 0) mf_policy_note(&history->policy, to_policy(host, mf_wall_ns() - history->ended_ns), 1);
 }
 
@@ -176,9 +197,12 @@ void mf_history_ended(mf_host *host, mf_history *history) {
 
 static const mf_policy unknown;
 
-int64_t mf_history_stay_ns(const mf_host *host, const mf_history *history) {
+int64_t mf_history_stay_ns(const mf_host *host, const mf_history *history, bool pre_warmed, int64_t idle_ns) {
   if (!is_hybrid(host)) return host->options.keep_alive_ns;
-  return from_policy(host, mf_policy_stay_ns(history ? &history->policy : &unknown));
+  const mf_policy_decision d = mf_policy_decide(history ? &history->policy : &unknown);
+  const int64_t before = from_policy(host, d.pre_warm_after_ns), after = from_policy(host, d.keep_alive_for_ns);
+  if (pre_warmed || before == 0) return after;
+  return idle_ns < before ? 0 : before + after;  // whose time has come is not unloaded
 }
 
 int64_t mf_history_look_again_ns(const mf_host *host) { return is_hybrid(host) ? minute_of(host) : INT64_MAX; }
@@ -199,6 +223,7 @@ void mf_histories_deinit(mf_host *host) {
   save_changed(host, UINT32_MAX);
   for (mf_history *history = host->histories.oldest, *newer; history; history = newer) {
     newer = history->newer;
+    mf_loop_timer_cancel(host->loop, &history->expected);
     free(history);
   }
   host->histories = (mf_histories){0};

@@ -12,6 +12,8 @@
 enum { MF_HISTORIES = 16384, MF_HISTORY_BUCKETS = 8192 };
 
 typedef struct mf_history {
+  mf_host *host;
+  mf_timer expected;           // nothing is left of the function: when an instance is to be made
   struct mf_history *chain, *newer, *older;  // of its bucket; order of use
   struct mf_history *next_changed;
   mf_policy policy;
@@ -34,7 +36,10 @@ void mf_history_close(mf_history *history);                  // stays remembered
 void mf_history_forget(mf_host *host, mf_str key);           // as if the function had never been; whoever has it open lets go of it
 void mf_history_began(mf_host *host, mf_history *history);   // a call, after nothing ran
 void mf_history_ended(mf_host *host, mf_history *history);   // the last of the calls that ran
-int64_t mf_history_stay_ns(const mf_host *host, const mf_history *history);  // of an idle instance, by the fixed time or the policy
+// How long an idle instance stays, by the fixed time or the policy. pre_warmed: it was made for a call that is expected; else it ran the last
+// one, idle_ns ago.
+int64_t mf_history_stay_ns(const mf_host *host, const mf_history *history, bool pre_warmed, int64_t idle_ns);
+void mf_history_left(mf_host *host, mf_history *history);    // the last instance that ran a call has gone: another one is made when it is time
 int64_t mf_history_look_again_ns(const mf_host *host);      // a stay may have become shorter meanwhile; INT64_MAX: never does
 // What an idle instance is worth: the probability of a call soon, for each megabyte that it holds.
 double mf_history_worth(const mf_host *host, const mf_history *history, int64_t idle_ns, uint64_t bytes);

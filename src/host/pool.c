@@ -420,6 +420,7 @@ static void leave_idle(mf_host *host, mf_worker *worker) {
   function->n_busy++;
   host->n_busy++;
   worker->state = MF_WORKER_BUSY;
+  worker->pre_warmed = false;
 }
 
 mf_worker *mf_worker_reuse(mf_host *host, mf_function *function) {
@@ -478,8 +479,11 @@ static void retire(mf_host *host, mf_worker *worker) {
     mf_worker_kill(host, worker);
 }
 
+// While calls of its function run, more of them may come.
 static int64_t idle_until(const mf_host *host, const mf_worker *worker) {
-  return worker->idle_since_ns + mf_history_stay_ns(host, worker->function->history);
+  const int64_t now = mf_now_ns();
+  const int64_t until = worker->idle_since_ns + mf_history_stay_ns(host, worker->function->history, worker->pre_warmed, now - worker->idle_since_ns);
+  return worker->function->in_flight > 0 && host->options.keep_alive_ns == MF_KEEP_ALIVE_HYBRID ? MF_MAX(until, now + mf_history_look_again_ns(host)) : until;
 }
 
 static bool look_again_at(mf_host *host, mf_worker *worker, int64_t until, mf_error *err) {
@@ -507,7 +511,8 @@ void mf_worker_idle(mf_host *host, mf_worker *worker) {
   if (worker->kept) return;
   age_push(host, worker);
   // A set timer is left alone: when it fires it looks whether the worker has been used since. So a busy worker costs no timer work.
-  if (worker->keep_alive.position == 0 && !look_again_at(host, worker, idle_until(host, worker), &err)) mf_worker_kill(host, worker);
+  const int64_t least = worker->idle_since_ns + RETIRE_NS;  // its end would take the processor from its answer, as in retire()
+  if (worker->keep_alive.position == 0 && !look_again_at(host, worker, MF_MAX(idle_until(host, worker), least), &err)) mf_worker_kill(host, worker);
   else
     evict(host);
 }
@@ -538,6 +543,7 @@ static void on_keep_alive(mf_timer *timer) {
   if (worker->state == MF_WORKER_IDLE) {
     const int64_t until = idle_until(host, worker);
     if (until > mf_now_ns() && look_again_at(host, worker, until, &err)) return;
+    if (worker->function->n_idle == 1 && worker->function->in_flight == 0 && !worker->pre_warmed) mf_history_left(host, worker->function->history);
   }
   mf_worker_end(host, worker);
 }

@@ -59,7 +59,9 @@ static void on_provision(mf_timer *timer) {
 
 // ---- making one ----
 
-static void failed(mf_host *host, mf_function *function, const char *reason) {
+// Whoever is pre-warmed and is not ready leaves the next call as cold as it would have been.
+static void failed(mf_host *host, mf_function *function, bool pre_warmed, const char *reason) {
+  if (pre_warmed) return;
   mf_log(MF_LOG_WARN, "provisioned concurrency of %.*s: %s", (int)function->key_len, function->key, reason);
   const uint32_t doublings = MF_MIN(function->failures, (uint32_t)MOST_DOUBLINGS);
   function->failures++;
@@ -89,9 +91,21 @@ bool mf_provision_ready(mf_host *host, mf_worker *worker) {
     mf_provision_soon(host);
   } else {
     mf_worker_kill(host, worker);
-    failed(host, function, err.message);
+    failed(host, function, false, err.message);
   }
   return true;
+}
+
+bool mf_host_pre_warm(mf_host *host, const mf_function_spec *spec, mf_error *err) {
+  mf_function *function = host->draining ? NULL : mf_function_get(host, spec, err);
+  if (!function) return host->draining;
+  const bool is_there = function->n_idle > 0 || function->n_busy > 0 || function->in_flight > 0;
+  mf_worker *worker = is_there ? NULL : mf_pool_take(host, function->arena_bytes);
+  const bool done = !worker || warm(host, worker, function, err);
+  if (worker) worker->pre_warmed = true;
+  if (!done) mf_worker_kill(host, worker);
+  mf_function_drop_unused(host, function);
+  return done;
 }
 
 void mf_provision_answered(mf_host *host, mf_worker *worker) {
@@ -104,13 +118,14 @@ void mf_provision_answered(mf_host *host, mf_worker *worker) {
   if (!valid || mail.verdict != MF_VERDICT_ANSWER) {
     snprintf(reason, sizeof reason, "%.*s", valid ? (int)MF_MIN(mail.response.len, sizeof reason - 1) : 8,
              valid ? (const char *)mail.response.data : "nonsense");
+    const bool pre_warmed = worker->pre_warmed;
     mf_worker_end(host, worker);
-    failed(host, function, reason);
+    failed(host, function, pre_warmed, reason);
     return;
   }
   function->failures = 0;
   function->n_warming--;
-  worker->warm_ns = MF_MIN(MF_MAX(mail.ready_ns, worker->warm_since_ns), mf_now_ns()) - worker->warm_since_ns;
+  if (!worker->pre_warmed) worker->warm_ns = MF_MIN(MF_MAX(mail.ready_ns, worker->warm_since_ns), mf_now_ns()) - worker->warm_since_ns;
   worker->state = MF_WORKER_BUSY;  // as it is counted; without an invocation
   mf_worker_idle(host, worker);
   mf_provision_soon(host);
@@ -118,9 +133,9 @@ void mf_provision_answered(mf_host *host, mf_worker *worker) {
 
 void mf_provision_died(mf_host *host, mf_worker *worker) {
   mf_function *function = worker->function;
-  const bool died = worker->exited;
+  const bool died = worker->exited, pre_warmed = worker->pre_warmed;
   mf_worker_end(host, worker);
-  failed(host, function, died ? "an instance died while it was made" : "an instance was not ready in time");
+  failed(host, function, pre_warmed, died ? "an instance died while it was made" : "an instance was not ready in time");
 }
 
 // ---- what is wanted ----

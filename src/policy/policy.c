@@ -114,16 +114,6 @@ mf_policy_decision mf_policy_decide(const mf_policy *policy) {
   return (mf_policy_decision){MF_POLICY_STANDARD, 0, MF_POLICY_RANGE_NS};
 }
 
-int64_t mf_policy_stay_ns(const mf_policy *policy) {
-  const sums s = sum(policy);
-  mf_policy_decision d = mf_policy_decide(policy);
-  if (d.basis == MF_POLICY_FORECAST) {
-    if (!is_representative(s)) return MF_POLICY_BIN_NS;  // for calls that come in groups
-    d = by_histogram(policy, s);
-  }
-  return d.pre_warm_after_ns + d.keep_alive_for_ns;
-}
-
 // ---- expecting ----
 
 // Of what is still possible after so many minutes, and of that what comes soon. One call that is made

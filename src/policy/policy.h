@@ -51,9 +51,6 @@ typedef struct mf_policy_decision {
 // So many idle times of the same length; a negative one (a clock was set) is not counted.
 void mf_policy_note(mf_policy *policy, int64_t idle_ns, uint32_t times);
 mf_policy_decision mf_policy_decide(const mf_policy *policy);
-// For a host that does not pre-warm: how long after its last call an instance stays loaded. Until the
-// end of the keep-alive window, but never for a forecast beyond the range.
-int64_t mf_policy_stay_ns(const mf_policy *policy);
 // The probability that the next call comes within a quarter of an hour, when idle for so long already.
 double mf_policy_next_call(const mf_policy *policy, int64_t idle_ns);
 

@@ -49,6 +49,12 @@ static void forget(void *context, mf_str key) {
 static bool provision(void *context, const mf_lambda_function *function, uint32_t n, mf_error *err) {
   return mf_serve_provision(((front *)context)->invoker, function, n, err);
 }
+static bool pre_warm(void *context, const mf_lambda_function *function, mf_error *err) {
+  return mf_serve_pre_warm(((front *)context)->invoker, function, err);
+}
+static void expected(void *context, mf_str key) {
+  if (((front *)context)->lambda) mf_lambda_expected(((front *)context)->lambda, key);
+}
 static void provisioned(void *context, mf_str key, uint32_t *ready, bool *failed) {
   mf_host_provisioned(((front *)context)->host, key, ready, failed);
 }
@@ -168,7 +174,7 @@ static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   const mf_host_options options = {.run_slots = o->run_slots, .pool_bytes = o->pool_bytes, .keep_alive_ns = o->keep_alive_ns,
                                    .max_concurrency = ACCOUNT_CONCURRENCY, .max_workers = most_workers(), .isa = isa,
-                                   .histories = mf_serve_history_keeper(f->store)};
+                                   .histories = mf_serve_history_keeper(f->store), .expected = expected, .context = f};
   const mf_package_options package = {.isa = isa, .max_unzipped_bytes = o->max_package_bytes};
   return (f->host = mf_host_create(f->loop, keeper_socket, &options, err)) &&
          (f->images = mf_serve_images_create(f->store, f->host, &package, err)) &&
@@ -188,7 +194,7 @@ static bool make_lambda(front *f, mf_error *err) {
                              .account_concurrency = ACCOUNT_CONCURRENCY, .built = mf_serve_images_built(f->images),
                              .scheme = f->setup->certificate_pem ? "https" : "http",
                              .invoke = invoke, .release = release, .cancel = cancel, .compile = compile, .forget = forget,
-                             .log = write_log, .provision = provision, .provisioned = provisioned, .instances = instances, .context = f};
+                             .log = write_log, .provision = provision, .pre_warm = pre_warm, .provisioned = provisioned, .instances = instances, .context = f};
   return (f->lambda = mf_lambda_create(&env, err)) && mf_lambda_resume(f->lambda, err) && mf_events_resume(f->events, err);
 }
 

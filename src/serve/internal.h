@@ -79,6 +79,7 @@ void mf_serve_invoker_destroy(mf_serve_invoker *invoker);
 void mf_serve_invoke(mf_serve_invoker *invoker, const mf_lambda_function *function, mf_lambda_call *call);
 void mf_serve_release(mf_serve_invoker *invoker, mf_lambda_call *call);
 void mf_serve_cancel(mf_serve_invoker *invoker, mf_lambda_call *call);
+bool mf_serve_pre_warm(mf_serve_invoker *invoker, const mf_lambda_function *function, mf_error *err) MF_MUST_CHECK;
 bool mf_serve_provision(mf_serve_invoker *invoker, const mf_lambda_function *function, uint32_t instances, mf_error *err) MF_MUST_CHECK;
 // What a call becomes when the host is done with it; separate for its tests.
 void mf_serve_map_outcome(const mf_invocation *invocation, uint32_t timeout_ms, mf_lambda_call *call);

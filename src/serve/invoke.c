@@ -175,6 +175,12 @@ bool mf_serve_provision(mf_serve_invoker *invoker, const mf_lambda_function *fun
   return mf_host_provision(invoker->host, &spec, instances, err);
 }
 
+bool mf_serve_pre_warm(mf_serve_invoker *invoker, const mf_lambda_function *function, mf_error *err) {
+  image_source source = {invoker, &function->image};
+  const mf_function_spec spec = spec_of(function, &source);
+  return mf_host_pre_warm(invoker->host, &spec, err);
+}
+
 void mf_serve_release(mf_serve_invoker *invoker, mf_lambda_call *call) {
   running *r = call->host;
   if (!r) return;

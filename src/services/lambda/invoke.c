@@ -237,6 +237,18 @@ static void refuse_event(mf_event *event, mf_lambda *lambda, mf_event_verdict ve
   mf_events_ran(lambda->env.events, event);
 }
 
+static bool can_run(const mf_lambda_entry *version) { return version->state == MF_STATE_ACTIVE && version->has_image && !version->stale; }
+
+void mf_lambda_expected(mf_lambda *lambda, mf_str key) {
+  const char *colon = memchr(key.data, ':', key.len);
+  const mf_str function = {key.data, colon ? (size_t)(colon - key.data) : key.len};
+  mf_error err;
+  mf_resolved what;
+  bool ok = mf_resolve(lambda, function, mf_lambda_version_of(key), &what, &err);
+  if (ok && what.version && can_run(what.version)) ok = lambda->env.pre_warm(lambda->env.context, &what.version->spec, &err);
+  if (!ok) mf_log(MF_LOG_WARN, "%.*s is not pre-warmed: %s", MF_STR_ARG(key), err.message);
+}
+
 void mf_invoke_event(mf_lambda *lambda, mf_event *event) {
   mf_error err;
   mf_resolved what;
@@ -247,7 +259,7 @@ void mf_invoke_event(mf_lambda *lambda, mf_event *event) {
     refuse_event(event, lambda, MF_EVENT_GONE, NULL);
   } else if (!what.version) {
     refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "there is no such alias or version");  // the dispatcher sees it with its next look
-  } else if (what.version->state != MF_STATE_ACTIVE || !what.version->has_image || what.version->stale) {
+  } else if (!can_run(what.version)) {
     if (what.version->stale && !what.version->rebuilding) mf_deploy_rebuild(lambda, what.version);
     refuse_event(event, lambda, MF_EVENT_SYSTEM_ERROR, "the function cannot run now");
   } else if (!(i = take(lambda))) {

@@ -75,6 +75,7 @@ typedef struct mf_lambda_env {
   void (*log)(void *context, mf_str region, mf_str group, mf_str text);  // into a log group, which is made when there is none
   // Keeps so many instances of this function ready, 0: none any more; false: its image cannot be opened (MF_InvalidImage), or no memory.
   bool (*provision)(void *context, const mf_lambda_function *function, uint32_t instances, mf_error *err);
+  bool (*pre_warm)(void *context, const mf_lambda_function *function, mf_error *err);  // one instance, where there is none
   void (*provisioned)(void *context, mf_str key, uint32_t *ready, bool *failed);  // how many of them are
   void (*instances)(void *context, mf_str key, uint32_t *idle, uint32_t *busy, uint32_t *queued);
   void *context;
@@ -90,6 +91,8 @@ bool mf_lambda_url_route(mf_lambda *lambda, mf_http_request *request, mf_str ser
 // Functions that were Pending or InProgress when the server stopped go on; those whose image another compiler or machine made are compiled
 // again, one after the other, in the background.
 bool mf_lambda_resume(mf_lambda *lambda, mf_error *err) MF_MUST_CHECK;
+// The keep-alive policy expects a call of "region/name" or "region/name:7", of which no instance is left.
+void mf_lambda_expected(mf_lambda *lambda, mf_str key);
 // Does a function or version refer to this package or image? For the store's collection.
 bool mf_lambda_blob_is_used(mf_lambda *lambda, const mf_blob_id *id, bool *used, mf_error *err) MF_MUST_CHECK;
 void mf_lambda_flush(mf_lambda *lambda);  // counters go to the store for the last time, before it closes (they do by themselves every few seconds)

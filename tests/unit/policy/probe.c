@@ -1,5 +1,5 @@
 // For test_agreement.py: each line "IDLE_NS TIMES" on standard input is noted, and answered by what is
-// decided then: basis, pre-warming and keep-alive window, the stay, and what is expected after half of it.
+// decided then: basis, pre-warming and keep-alive window, and what is expected after half of both.
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -12,9 +12,8 @@ int main(void) {
   while (scanf("%" SCNd64 " %" SCNu32, &idle_ns, &times) == 2) {
     mf_policy_note(&policy, idle_ns, times);
     const mf_policy_decision d = mf_policy_decide(&policy);
-    const int64_t stay = mf_policy_stay_ns(&policy);
-    printf("%d %" PRId64 " %" PRId64 " %" PRId64 " %.17g\n", (int)d.basis, d.pre_warm_after_ns, d.keep_alive_for_ns, stay,
-           mf_policy_next_call(&policy, stay / 2));
+    printf("%d %" PRId64 " %" PRId64 " %.17g\n", (int)d.basis, d.pre_warm_after_ns, d.keep_alive_for_ns,
+           mf_policy_next_call(&policy, (d.pre_warm_after_ns + d.keep_alive_for_ns) / 2));
   }
   return 0;
 }

@@ -52,14 +52,6 @@ class Reference:
             return FORECAST, round(middle * 0.85 * MINUTE), round(middle * 0.30 * MINUTE)
         return self.histogram() if self.representative() else (STANDARD, 0, 240 * MINUTE)
 
-    def stay(self):
-        basis, before, window = self.decide()
-        if basis == FORECAST:
-            if not self.representative():
-                return MINUTE
-            _, before, window = self.histogram()
-        return before + window
-
     def next_call(self, idle):
         minute = idle // MINUTE
         gaps = numpy.array(self.gaps, dtype=numpy.int64)
