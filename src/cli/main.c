@@ -23,21 +23,22 @@ typedef struct command {
 static const command commands[] = {
     {"serve", mf_serve_main,
      "[--data DIR] [--listen ADDR:PORT] [--keep-alive SECONDS|hybrid] [--run-slots N] [--pool-memory MB]\n"
-     "                    [--max-package MB] [--retry-scale X] [--tls-cert FILE --tls-key FILE | --insecure]",
+     "                    [--max-package MB] [--retry-scale X] [--keep-alive-scale X] [--tls-cert FILE --tls-key FILE | --insecure]",
      "run the server",
      "Serves functions until SIGTERM or SIGINT, then finishes what is under way and exits with 0.\n\n"
      "  --data DIR          where functions, keys and logs are kept (default: MAYFLY_DATA, else /var/lib/mayfly for root,\n"
      "                      else ~/.local/share/mayfly); made when it is not there\n"
      "  --listen ADDR:PORT  default 127.0.0.1:4566\n"
      "  --keep-alive SEC|hybrid   how long an idle instance stays; fractions allowed; 0: gone after its answer. hybrid,\n"
-     "                      the default: until its function's next call is no longer to be expected, from a histogram of\n"
-     "                      the function's own pauses (four hours as long as it has had fewer than ten)\n"
+     "                      the default: while its function's next call is to be expected, from a histogram of the\n"
+     "                      function's own pauses (four hours as long as it has had fewer than ten); made again in time\n"
      "  --run-slots N       how many invocations compute at once, default: the number of cores; of those under 1 ms\n"
      "                      twice as many, so that the next is there when one ends\n"
      "  --pool-memory MB    that blank workers hold ready to become instances, default 256\n"
      "  --max-package MB    largest package, unzipped, default 250\n"
      "  --retry-scale X     of the delays between attempts of asynchronous events (1 and 2 minutes, and the back-off of\n"
      "                      1 s to 5 min); from 0.000001 to 1; for tests\n"
+     "  --keep-alive-scale X   of the minutes that hybrid counts in; from 0.0001 to 1; for tests\n"
      "  --tls-cert, --tls-key FILE   serve HTTPS with this PEM certificate and key\n"
      "  --insecure          plain HTTP on an address that is not loopback\n"},
     {"deploy", mf_cli_deploy, "PATH [--name NAME] [--memory MB] [--timeout SECONDS]", "make or change a function, wait until it serves",

@@ -174,7 +174,8 @@ static bool make_host(front *f, int keeper_socket, mf_isa isa, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   const mf_host_options options = {.run_slots = o->run_slots, .pool_bytes = o->pool_bytes, .keep_alive_ns = o->keep_alive_ns,
                                    .max_concurrency = ACCOUNT_CONCURRENCY, .max_workers = most_workers(), .isa = isa,
-                                   .histories = mf_serve_history_keeper(f->store), .expected = expected, .context = f};
+                                   .histories = mf_serve_history_keeper(f->store), .expected = expected, .context = f,
+                                   .minute_ns = o->keep_alive_scale < 1 ? (int64_t)(o->keep_alive_scale * (double)MF_POLICY_BIN_NS) : 0};
   const mf_package_options package = {.isa = isa, .max_unzipped_bytes = o->max_package_bytes};
   return (f->host = mf_host_create(f->loop, keeper_socket, &options, err)) &&
          (f->images = mf_serve_images_create(f->store, f->host, &package, err)) &&

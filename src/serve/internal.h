@@ -21,7 +21,7 @@ typedef struct mf_serve_options {
   int64_t keep_alive_ns;            // or MF_KEEP_ALIVE_HYBRID
   uint32_t run_slots;
   uint64_t pool_bytes, max_package_bytes;
-  double retry_scale;
+  double retry_scale, keep_alive_scale;
   const char *tls_certificate, *tls_key;  // file names
   bool insecure;
 } mf_serve_options;

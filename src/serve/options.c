@@ -76,6 +76,9 @@ static bool set_max_package(const char *name, const char *value, mf_serve_option
 static bool set_retry_scale(const char *name, const char *value, mf_serve_options *o) {
   return read_number(name, value, 1e-6, 1, &o->retry_scale);
 }
+static bool set_keep_alive_scale(const char *name, const char *value, mf_serve_options *o) {
+  return read_number(name, value, 1e-4, 1, &o->keep_alive_scale);
+}
 static bool set_certificate(const char *name, const char *value, mf_serve_options *o) {
   (void)name;
   o->tls_certificate = value;
@@ -97,6 +100,7 @@ static const struct {
                           {"--pool-memory", set_pool_memory},
                           {"--max-package", set_max_package},
                           {"--retry-scale", set_retry_scale},
+                          {"--keep-alive-scale", set_keep_alive_scale},
                           {"--tls-cert", set_certificate},
                           {"--tls-key", set_key}};
 
@@ -160,7 +164,7 @@ static bool check_together(const mf_serve_options *o) {
 
 bool mf_serve_read_options(int argc, char **argv, mf_serve_options *o, int *status) {
   *o = (mf_serve_options){.listen = "127.0.0.1:4566", .keep_alive_ns = MF_KEEP_ALIVE_HYBRID, .pool_bytes = UINT64_C(256) * MB,
-                          .max_package_bytes = 262144000, .retry_scale = 1};
+                          .max_package_bytes = 262144000, .retry_scale = 1, .keep_alive_scale = 1};
   *status = USAGE;
   for (int i = 1; i < argc; i++)
     if (!read_one(argc, argv, &i, o)) return false;

@@ -1,6 +1,8 @@
 """The hybrid keep-alive through the API: it is the default, what it learns outlives a restart, and a deleted function leaves nothing."""
+import base64
 import contextlib
 import sqlite3
+import time
 
 import pytest
 
@@ -82,3 +84,28 @@ def test_fixed_times_learn_nothing():
         invoke(server.client(), "f", {"x": [[1, 1, 1, 1]]})
     assert server.stop() == 0
     assert stored(server) == {}
+
+
+def test_an_instance_is_there_before_the_call_that_is_expected():
+    """Minutes of a quarter of a second, calls every two and a half: by the histogram the instance goes after its call, and another one is
+    there from 1.8 minutes on."""
+    minute = 0.25
+    server = world.Server("--keep-alive-scale", str(minute / 60))
+    try:
+        client = server.client()
+        create(client, "f", Publish=True)
+        for _ in range(14):
+            invoke(client, "f:1", {"x": [[1, 1, 1, 1]]})
+            time.sleep(2.5 * minute)
+        invoke(client, "f:1", {"x": [[1, 1, 1, 1]]})
+        ended, seen = time.monotonic(), []
+        while time.monotonic() - ended < 6 * minute:
+            seen.append(((time.monotonic() - ended) / minute, server.health()["instances_idle"]))
+        there = [at for at, idle in seen if idle]
+        later = [at for at in there if at > 1]
+        assert [idle for at, idle in seen if 0.5 < at < 1.5] and not [at for at in there if 0.5 < at < 1.5], "it goes after its call"
+        assert later and 1.7 < later[0] < 3 and later[-1] < 5, (later[:1], later[-1:])
+        tail = base64.b64decode(client.invoke(FunctionName="f:1", Payload=b'{"x": [[1, 1, 1, 1]]}', LogType="Tail")["LogResult"]).decode()
+        assert "Init Duration" in tail, "after the window a call is cold"
+    finally:
+        assert server.stop() == 0, server.log.read_text()
