@@ -37,6 +37,14 @@ def case(name, operator, inputs, outputs=1, domain="", opset=13, constants=(), t
                       tolerance=tolerance, unwanted=unwanted, hidden=hidden, attributes=attributes))
 
 
+# ---- casts of what the type cannot hold ----
+wild = numpy.array([1e20, -1e20, numpy.nan, numpy.inf, -numpy.inf, 3e9, -3e9, 1.5e19, 300.7, -300.7, 70000.2, -1.5, 2147483648, -2147483649])
+for source in ("float32", "float64"):
+    for target in ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"):
+        # What of the smaller ones becomes a uint32 depends in ONNX Runtime itself on where they stand.
+        given = wild[wild > -2147483648] if target == "UINT32" else wild
+        case(f"cast_{source}_{target}", "Cast", [given.astype(source)], to=getattr(onnx.TensorProto, target))
+
 # ---- convolution and pooling ----
 x1, x2, x3 = real(2, 4, 17), real(2, 4, 13, 11), real(1, 4, 7, 6, 5)
 for pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):

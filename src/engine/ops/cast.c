@@ -1,6 +1,6 @@
 // Cast and CastLike: every element type we support to every other. A value passes through the widest type of its kind (double,
-// int64, uint64), which holds it exactly, and is rounded once on the way out. Reals that do not fit an integer are cut to int64
-// and then to the type's bits (numpy and ONNX leave that open).
+// int64, uint64), which holds it exactly, and is rounded once on the way out. What becomes of reals that do not fit an integer ONNX leaves
+// open: it is here what x86 processors and ONNX Runtime make of them.
 #include "engine/kernels/kernels.h"
 #include "ops.h"
 
@@ -48,13 +48,29 @@ static void load(const mf_tensor *in, int64_t start, int64_t n, chunk *to) {
   }
 }
 
+// To 32 bits where the type has no more, to 64 otherwise; what does not fit, and NaN, is the least number, of which the type's bits are taken.
+static int32_t cut32(double value) { return value > INT32_MIN - 1.0 && value < -(double)INT32_MIN ? (int32_t)value : INT32_MIN; }
+static int64_t cut64(double value) { return value >= (double)INT64_MIN && value < -(double)INT64_MIN ? (int64_t)value : INT64_MIN; }
+static uint32_t cut_u32(double value) { return value >= 0 ? (uint32_t)cut64(value) : (uint32_t)cut32(value); }
+static uint64_t cut_u64(double value) {
+  if (value >= 0x1p64) return 0;
+  return value >= 0x1p63 ? (uint64_t)value : (uint64_t)cut64(value);
+}
+
 #define STORE(TYPE, s, T, value) \
   case TYPE:                     \
     for (int64_t i = 0; i < n; i++) mf_put_##s(out->data, start + i, (T)(value)); \
     return;
 static void store_real(const mf_tensor *out, int64_t start, int64_t n, const double *values) {
   switch ((int)out->type) {
-    MF_INTEGER_TYPES(STORE, mf_ops_to_bits(values[i]))
+    STORE(MF_INT8, i8, int8_t, cut32(values[i]))
+    STORE(MF_INT16, i16, int16_t, cut32(values[i]))
+    STORE(MF_INT32, i32, int32_t, cut32(values[i]))
+    STORE(MF_INT64, i64, int64_t, cut64(values[i]))
+    STORE(MF_UINT8, u8, uint8_t, cut32(values[i]))
+    STORE(MF_UINT16, u16, uint16_t, cut32(values[i]))
+    STORE(MF_UINT32, u32, uint32_t, cut_u32(values[i]))
+    STORE(MF_UINT64, u64, uint64_t, cut_u64(values[i]))
     MF_BOOL_TYPES(STORE, values[i] != 0)
     case MF_FLOAT16:
       for (int64_t i = 0; i < n; i++)
