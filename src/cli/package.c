@@ -73,16 +73,15 @@ static bool is_below(const char *path, const char *folder) {
   return strncmp(path, folder, len) == 0 && (len == 1 || path[len] == '/' || !path[len]);
 }
 
-// A model hub's cache keeps files in a folder `blobs` beside one of the parents of what it shows as the model's folder.
+// A model hub's cache keeps files in a folder `blobs` beside one of the parents of what it shows as the model's folder. Both are whole paths.
 static bool is_blob_of(const char *target, const char *folder) {
+  const mf_str blobs = MF_STR("/blobs");
   char parent[PATH_MAX];
   snprintf(parent, sizeof parent, "%s", target);
-  for (int up = 0; up < 2; up++) {
-    char *slash = strrchr(parent, '/');
-    if (!slash || slash == parent) return false;
-    *slash = 0;
-    if (up == 0 && !mf_str_ends(mf_str_from(parent), MF_STR("/blobs"))) return false;
-  }
+  *strrchr(parent, '/') = 0;
+  const size_t len = strlen(parent);
+  if (len <= blobs.len || !mf_str_ends((mf_str){parent, len}, blobs)) return false;
+  parent[len - blobs.len] = 0;
   return is_below(folder, parent);
 }
 

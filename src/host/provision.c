@@ -1,5 +1,6 @@
 // Provisioned concurrency: functions of which so many instances are kept. Each is made of a worker that was started for it, with low
 // priority, one after the other; the pool is left to those who wait. It is bound without an invocation and answers once that it is ready.
+// An instance that is pre-warmed, since a call is expected, is made in the same way, of one of the pool's.
 //
 // Whether an instance is one of those that are kept is decided whenever it becomes idle (pool.c), so that any of a function's will do.
 #include <stdio.h>
@@ -59,14 +60,20 @@ static void on_provision(mf_timer *timer) {
 
 // ---- making one ----
 
-// Whoever is pre-warmed and is not ready leaves the next call as cold as it would have been.
-static void failed(mf_host *host, mf_function *function, bool pre_warmed, const char *reason) {
-  if (pre_warmed) return;
+static void failed(mf_host *host, mf_function *function, const char *reason) {
   mf_log(MF_LOG_WARN, "provisioned concurrency of %.*s: %s", (int)function->key_len, function->key, reason);
   const uint32_t doublings = MF_MIN(function->failures, (uint32_t)MOST_DOUBLINGS);
   function->failures++;
   function->try_at_ns = mf_now_ns() + (FIRST_FAILURE_NS << doublings);
   mf_provision_soon(host);
+}
+
+// One that was pre-warmed and is not ready leaves the next call as cold as it would have been.
+static void end_failed(mf_host *host, mf_worker *worker, const char *reason) {
+  mf_function *function = worker->function;
+  const bool pre_warmed = worker->pre_warmed;
+  mf_worker_end(host, worker);
+  if (!pre_warmed) failed(host, function, reason);
 }
 
 void mf_provision_came(mf_host *host, bool alive) {
@@ -91,7 +98,7 @@ bool mf_provision_ready(mf_host *host, mf_worker *worker) {
     mf_provision_soon(host);
   } else {
     mf_worker_kill(host, worker);
-    failed(host, function, false, err.message);
+    failed(host, function, err.message);
   }
   return true;
 }
@@ -118,9 +125,7 @@ void mf_provision_answered(mf_host *host, mf_worker *worker) {
   if (!valid || mail.verdict != MF_VERDICT_ANSWER) {
     snprintf(reason, sizeof reason, "%.*s", valid ? (int)MF_MIN(mail.response.len, sizeof reason - 1) : 8,
              valid ? (const char *)mail.response.data : "nonsense");
-    const bool pre_warmed = worker->pre_warmed;
-    mf_worker_end(host, worker);
-    failed(host, function, pre_warmed, reason);
+    end_failed(host, worker, reason);
     return;
   }
   function->failures = 0;
@@ -132,10 +137,7 @@ void mf_provision_answered(mf_host *host, mf_worker *worker) {
 }
 
 void mf_provision_died(mf_host *host, mf_worker *worker) {
-  mf_function *function = worker->function;
-  const bool died = worker->exited, pre_warmed = worker->pre_warmed;
-  mf_worker_end(host, worker);
-  failed(host, function, pre_warmed, died ? "an instance died while it was made" : "an instance was not ready in time");
+  end_failed(host, worker, worker->exited ? "an instance died while it was made" : "an instance was not ready in time");
 }
 
 // ---- what is wanted ----
