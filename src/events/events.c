@@ -101,10 +101,16 @@ void mf_events_statistics(const mf_events *events, mf_events_stats *stats) {
   const int64_t now = mf_wall_ns() / MF_NS_PER_MS;
   *stats = events->stats;
   stats->running = events->n_running;
-  for (const mf_kept_event *event = events->moving.first; event; event = event->next) stats->running++;
-  stats->retrying = (uint64_t)MF_MAX(events->n_retrying, 0);
+  int64_t retrying = events->n_retrying - (int64_t)events->n_loaded;  // a loaded one waits in its window, or runs
+  uint64_t failed = events->n_failed;
+  for (const mf_kept_event *event = events->moving.first; event; event = event->next) {
+    stats->running++;
+    retrying -= event->to_retries;
+    failed -= event->to_failed > 0 && failed > 0;
+  }
+  stats->retrying = (uint64_t)MF_MAX(retrying, 0);
   stats->counting = events->counting;
-  stats->failed = events->n_failed;
+  stats->failed = failed;
   for (uint32_t i = 0; i < MF_EVENT_QUEUES; i++) {
     for (const mf_queue *queue = events->buckets[i]; queue; queue = queue->chain) {
       stats->waiting += mf_queue_waiting(queue);

@@ -139,29 +139,17 @@ static void hand_over(mf_events *events, mf_kept_event *event, const outcome *o)
   mf_event_move(events, event, o->writes, o->n_writes);
 }
 
-static void keep(mf_events *events, mf_kept_event *event, mf_condition condition, outcome *o);
-
-// Events that succeeded do not drive out those that failed: they have half of the places.
-static bool may_keep_success(const mf_events *events) {
-  return events->n_failed < MF_EVENTS_FAILED_KEPT / 2 && events->failed_bytes < MF_EVENTS_FAILED_BYTES / 2;
-}
-
-void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_policy *policy) {
-  outcome o;
-  if (policy->on_success.len == 0) {
-    mf_end_event(events, event);
-    return;
-  }
-  outcome_begin(&o, event);
-  const delivery how = deliver_record(events, event, policy->on_success, MF_CONDITION_SUCCESS, true, &o);
-  if (how == DELIVERED) hand_over(events, event, &o);
-  else if (how == NOT_NOW) take_back(events, event);
-  else if (may_keep_success(events)) keep(events, event, MF_CONDITION_DESTINATION, &o);
-  else mf_end_event(events, event);
-  outcome_free(&o);
-}
-
 // ---- kept ----
+void mf_failed_count(mf_events *events, int change, size_t bytes) {
+  if (change > 0) {
+    events->n_failed++;
+    events->failed_bytes += bytes;
+  } else {
+    events->n_failed -= events->n_failed > 0;
+    events->failed_bytes -= MF_MIN(events->failed_bytes, bytes);
+  }
+}
+
 static size_t put_failed(const mf_kept_event *event, mf_condition condition, const outcome *o, char **value) {
   const mf_event *e = &event->event;
   mf_str reason = mf_str_from(e->message ? e->message : "");
@@ -208,11 +196,32 @@ static void keep(mf_events *events, mf_kept_event *event, mf_condition condition
     return;
   }
   o->writes[o->n_writes++] = (mf_write){MF_TABLE_failed_events, {key, key_len}, {value, len}};
-  events->n_failed++;
-  events->failed_bytes += len;
+  event->to_failed = len;
+  mf_failed_count(events, 1, len);  // it has its place
   mf_event_move(events, event, o->writes, o->n_writes);
   free(value);
   mf_failed_trim(events);
+}
+
+// ---- the event is over ----
+// Events that succeeded do not drive out those that failed: they have half of the places.
+static bool may_keep_success(const mf_events *events) {
+  return events->n_failed < MF_EVENTS_FAILED_KEPT / 2 && events->failed_bytes < MF_EVENTS_FAILED_BYTES / 2;
+}
+
+void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_policy *policy) {
+  outcome o;
+  if (policy->on_success.len == 0) {
+    mf_end_event(events, event);
+    return;
+  }
+  outcome_begin(&o, event);
+  const delivery how = deliver_record(events, event, policy->on_success, MF_CONDITION_SUCCESS, true, &o);
+  if (how == DELIVERED) hand_over(events, event, &o);
+  else if (how == NOT_NOW) take_back(events, event);
+  else if (may_keep_success(events)) keep(events, event, MF_CONDITION_DESTINATION, &o);
+  else mf_end_event(events, event);
+  outcome_free(&o);
 }
 
 void mf_event_failed(mf_events *events, mf_kept_event *event, const mf_event_policy *policy, mf_condition condition) {
@@ -252,8 +261,7 @@ static bool trim_row(void *context, mf_str key, mf_slice value) {
   memcpy(t->keys[t->n], key.data, key.len);
   t->writes[t->n] = (mf_write){MF_TABLE_failed_events, {t->keys[t->n], key.len}, {0}};
   t->n++;
-  events->n_failed -= events->n_failed > 0;
-  events->failed_bytes -= MF_MIN(events->failed_bytes, value.len);
+  mf_failed_count(events, -1, value.len);
   return t->n < MF_COUNT(t->writes);
 }
 
@@ -268,8 +276,7 @@ void mf_failed_trim(mf_events *events) {
 static bool count_failed(void *context, mf_str key, mf_slice value) {
   mf_events *events = context;
   (void)key;
-  events->n_failed++;
-  events->failed_bytes += value.len;
+  mf_failed_count(events, 1, value.len);
   return true;
 }
 

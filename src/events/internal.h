@@ -41,6 +41,7 @@ typedef struct mf_kept_event {         // an event in memory: in a window, under
   uint64_t sequence;
   bool removed;                        // dropped while it was in memory
   bool to_retries;                     // it is being moved there
+  size_t to_failed;                    // the same: the bytes of its row there
   // accepted, or being moved: until the commit is done
   mf_store_done *done;
   void *context;
@@ -187,6 +188,7 @@ void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_
 void mf_event_failed(mf_events *events, mf_kept_event *event, const mf_event_policy *policy, mf_condition condition);
 bool mf_failed_resume(mf_events *events, mf_error *err) MF_MUST_CHECK;
 void mf_failed_trim(mf_events *events);
+void mf_failed_count(mf_events *events, int change, size_t bytes);
 bool mf_failed_read(mf_slice value, mf_str *reason, mf_slice *row);
 
 // ---- record.c ----

@@ -42,30 +42,15 @@ static mf_kept_event *find_kept(const mf_kept_list *list, mf_table table, mf_str
   return NULL;
 }
 
-static bool list_row(listing *l, mf_str key, mf_slice value);
-
-// The row, unless enough were looked at or listed.
-static bool look_at_row(void *context, mf_str key, mf_slice value) {
-  listing *l = context;
-  if (key.len > sizeof l->last) return true;
-  l->ended_early = l->left == 0 || l->looked == ROWS_LOOKED_AT || l->bytes >= BYTES_LOOKED_AT;
-  if (l->ended_early) return false;
-  l->looked++;
-  l->bytes += value.len;
-  l->last_len = key.len;
-  memcpy(l->last, key.data, key.len);
-  return list_row(l, key, value);
-}
-
-static bool list_row(listing *l, mf_str key, mf_slice value) {
+static void list_row(listing *l, mf_str key, mf_slice value) {
   uint64_t time, sequence;
   mf_event_facts facts;
   mf_event_shown shown = {0};
   mf_slice row = value;
   const bool is_failed = l->table == MF_TABLE_failed_events, is_waiting = l->table == MF_TABLE_events;
-  if (!mf_event_key_read(!is_waiting, key, &time, &shown.function, &sequence) || !is_asked_for(shown.function, l->query->function)) return true;
-  if ((is_failed && !mf_failed_read(value, &shown.reason, &row)) || !mf_row_read(row, &facts)) return true;
-  if (find_kept(&l->events->ended, l->table, key)) return true;
+  if (!mf_event_key_read(!is_waiting, key, &time, &shown.function, &sequence) || !is_asked_for(shown.function, l->query->function)) return;
+  if ((is_failed && !mf_failed_read(value, &shown.reason, &row)) || !mf_row_read(row, &facts)) return;
+  if (find_kept(&l->events->ended, l->table, key)) return;
   const bool runs = find_kept(&l->events->running, l->table, key) != NULL;
   shown.state = runs ? "running" : is_failed ? "failed" : is_waiting ? "waiting" : "retrying";
   write_id(shown.function, is_failed ? 'f' : is_waiting ? 'w' : 'r', sequence, time, shown.id);
@@ -79,6 +64,19 @@ static bool list_row(listing *l, mf_str key, mf_slice value) {
   shown.payload_bytes = facts.payload.len;
   l->query->show(l->query->context, &shown);
   l->left--;
+}
+
+// The row, unless enough were looked at or listed.
+static bool look_at_row(void *context, mf_str key, mf_slice value) {
+  listing *l = context;
+  if (key.len > sizeof l->last) return true;
+  l->ended_early = l->left == 0 || l->looked == ROWS_LOOKED_AT || l->bytes >= BYTES_LOOKED_AT;
+  if (l->ended_early) return false;
+  l->looked++;
+  l->bytes += value.len;
+  l->last_len = key.len;
+  memcpy(l->last, key.data, key.len);
+  list_row(l, key, value);
   return true;
 }
 
@@ -173,6 +171,7 @@ typedef struct mf_change {
   void *context;
   place place;
   bool uncounted;               // as a retry, which must be counted again when the commit fails
+  size_t from_failed;           // bytes of its row among those that failed, which goes
 } mf_change;
 
 static mf_str key_of(const place *p) { return (mf_str){p->key, p->key_len}; }
@@ -203,6 +202,7 @@ static void changed(void *context, const mf_error *err) {
   while (*at != change) at = &(*at)->next;
   *at = change->next;
   events->n_retrying += err && change->uncounted;
+  if (!err && change->from_failed > 0) mf_failed_count(events, -1, change->from_failed);
   if (change->queue) mf_delivery_end(events, change->queue, change->sequence, !err);
   else if (change->place.table == MF_TABLE_retries) mf_retry_look(events, 0);
   change->done(change->context, err);
@@ -245,11 +245,6 @@ bool mf_events_payload(mf_events *events, mf_str region, mf_str id, mf_arena *ar
   return true;
 }
 
-static void forget_failed(mf_events *events, size_t bytes) {
-  events->n_failed -= events->n_failed > 0;
-  events->failed_bytes -= MF_MIN(events->failed_bytes, bytes);
-}
-
 bool mf_events_drop(mf_events *events, mf_str region, mf_str id, mf_store_done *done, void *context, mf_error *err) {
   mf_arena arena;
   mf_slice value;
@@ -265,7 +260,7 @@ bool mf_events_drop(mf_events *events, mf_str region, mf_str id, mf_store_done *
     loaded->removed = true;  // and counted, when its turn comes
   } else if (ok) {
     events->stats.dropped++;
-    if (p->table == MF_TABLE_failed_events) forget_failed(events, value.len);
+    change->from_failed = p->table == MF_TABLE_failed_events ? value.len : 0;
     change->uncounted = p->table == MF_TABLE_retries;
     events->n_retrying -= change->uncounted;
   }
@@ -318,7 +313,7 @@ bool mf_events_retry(mf_events *events, mf_str region, mf_str id, mf_store_done 
             make_again(change, value, &arena, &delivery, writes, err);
   const bool began = ok && change->queue;
   ok = ok && change_commit(change, writes, 2, err);
-  if (ok && change->place.table == MF_TABLE_failed_events) forget_failed(events, value.len);
+  if (ok && change->place.table == MF_TABLE_failed_events) change->from_failed = value.len;
   if (!ok && began) mf_delivery_end(events, change->queue, change->sequence, false);
   if (!ok) free(change);
   mf_arena_deinit(&arena);

@@ -33,7 +33,9 @@ static void moved(void *context, const mf_error *err) {
   event->n_targets = 0;
   queue->under_way--;
   if (err && event->to_retries) events->n_retrying--;
+  if (err && event->to_failed > 0) mf_failed_count(events, -1, event->to_failed);
   event->to_retries = false;
+  event->to_failed = 0;
   if (err) {
     mf_log(MF_LOG_ERROR, "an event of %.*s runs again: %s", MF_STR_ARG(mf_queue_function(queue)), err->message);
     mf_event_again(event);

@@ -1,17 +1,6 @@
 // More retries than one look at them takes: their count after a start, and lists of them.
 #include "world.h"
 
-typedef struct listed {
-  char id[MF_EVENT_ID];           // of the last
-  int n;
-} listed;
-static void note_count(void *context, const mf_events_count *count) { (void)context, (void)count; }
-static void note_event(void *context, const mf_event_shown *event) {
-  listed *l = context;
-  l->n++;
-  snprintf(l->id, sizeof l->id, "%s", event->id);
-}
-
 static listed first_retry(stage *s) {
   listed l = {0};
   char next[MF_EVENTS_NEXT];

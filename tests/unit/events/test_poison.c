@@ -141,6 +141,23 @@ static void an_event_is_counted_until_what_follows_from_it_is_on_disk(void **sta
   stage_end(s);
 }
 
+// At each moment it is in one number: in none somebody looks too early, in two there seem to be two.
+static void a_failed_event_is_one_event_at_each_moment(void **state) {
+  (void)state;
+  mf_events_stats stats;
+  stage *s = stage_begin(SCALE);
+  s->policy.max_retries = 1;
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/f", 1));
+  do {
+    run_for(s, MF_NS_PER_MS / 10);
+    mf_events_statistics(s->events, &stats);
+    assert_int_equal(stats.waiting + stats.running + stats.retrying + stats.failed, 1);
+  } while (stats.failed == 0);
+  assert_int_equal(s->n_runs, 2);
+  stage_end(s);
+}
+
 static void a_kill_does_not_reset_the_count_of_a_chain(void **state) {
   (void)state;
   stage *s = stage_begin(SCALE);
@@ -175,6 +192,7 @@ int main(void) {
       cmocka_unit_test(a_kill_during_an_attempt_repeats_that_one_alone),
       cmocka_unit_test(a_thousand_poisoned_events_do_not_delay_those_of_others),
       cmocka_unit_test(an_event_is_counted_until_what_follows_from_it_is_on_disk),
+      cmocka_unit_test(a_failed_event_is_one_event_at_each_moment),
       cmocka_unit_test(a_kill_does_not_reset_the_count_of_a_chain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

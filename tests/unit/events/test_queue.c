@@ -189,18 +189,6 @@ static void events_of_a_function_that_is_gone_are_dropped(void **state) {
 }
 
 // ---- what people see ----
-typedef struct listed {
-  char id[MF_EVENT_ID], state[20], reason[200];
-  int n;
-} listed;
-static void note_count(void *context, const mf_events_count *count) { (void)context, (void)count; }
-static void note_event(void *context, const mf_event_shown *event) {
-  listed *l = context;
-  l->n++;
-  snprintf(l->id, sizeof l->id, "%s", event->id);
-  snprintf(l->state, sizeof l->state, "%s", event->state);
-  snprintf(l->reason, sizeof l->reason, "%.*s", MF_STR_ARG(event->reason));
-}
 static listed list_events(stage *s) {
   listed l = {0};
   char next[MF_EVENTS_NEXT];

@@ -136,6 +136,21 @@ static inline bool offer(stage *s, const char *function, int number) {
   return ok;
 }
 
+// What a list shows: how many events, and of the last what it says.
+typedef struct listed {
+  char id[MF_EVENT_ID], state[20], reason[200];
+  int n;
+} listed;
+
+static inline void note_count(void *context, const mf_events_count *count) { (void)context, (void)count; }
+static inline void note_event(void *context, const mf_event_shown *event) {
+  listed *l = context;
+  l->n++;
+  snprintf(l->id, sizeof l->id, "%s", event->id);
+  snprintf(l->state, sizeof l->state, "%s", event->state);
+  snprintf(l->reason, sizeof l->reason, "%.*s", MF_STR_ARG(event->reason));
+}
+
 typedef struct limit {
   mf_loop *loop;
   int64_t deadline_ns;
