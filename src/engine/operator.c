@@ -30,9 +30,14 @@ static const char *const isa_names[MF_ISA_COUNT] = {"generic", "avx2", "avx512"}
 const char *mf_isa_name(mf_isa isa) { return (unsigned)isa < MF_ISA_COUNT ? isa_names[isa] : "?"; }
 
 #ifdef __x86_64__
-static bool has_f16c(void) {  // clang 14 has no name for it
-  unsigned a, b, c, d;
-  return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+// clang 14 has no name for it. Asked once: in a virtual machine the instruction is a trip to the hypervisor (11 us, and more in a cold start).
+static bool has_f16c(void) {
+  static _Atomic int answer;  // 0: not asked yet, 1: no, 2: yes
+  if (answer == 0) {
+    unsigned a, b, c, d;
+    answer = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) ? 2 : 1;
+  }
+  return answer == 2;
 }
 #endif
 
