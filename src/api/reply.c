@@ -45,7 +45,7 @@ void mf_reply_json(mf_reply *reply, int status, json_t *body) {
 void mf_respond_json(mf_http_request *http, int status, json_t *body) {
   static const mf_header type = {"Content-Type", {"application/json", 16}};
   char *text = body ? mf_json_text(body) : NULL;
-  if (mf_json_lost()) mf_refuse_no_memory(http);
+  if (mf_json_lost() || (body && !text)) mf_refuse_no_memory(http);
   else mf_respond(http, status, &type, text ? 1 : 0, (mf_slice){text, text ? strlen(text) : 0}, NULL, NULL);
   free(text);
   json_decref(body);
@@ -66,7 +66,7 @@ static void refuse(mf_http_request *http, int status, const char *code, const ch
   json_t *text = json_string(message);
   json_object_set_new(body, is_missing ? "Message" : "message", text ? text : json_string("(the message is not UTF-8)"));
   char *json = mf_json_text(body);
-  if (mf_json_failures() == failures) mf_respond(http, status, headers, 2, (mf_slice){json, json ? strlen(json) : 0}, NULL, NULL);
+  if (json && mf_json_failures() == failures) mf_respond(http, status, headers, 2, (mf_slice){json, strlen(json)}, NULL, NULL);
   else mf_respond_error(http, status, code, message, !is_plain);  // needs no memory of jansson's
   free(json);
   json_decref(body);

@@ -44,6 +44,12 @@ typedef struct client {
   report report;
 } client;
 
+// What every client checks: an answer whose body was cut off, for want of memory while it was sent, is none.
+static bool is_whole(const char *answer, size_t len) {
+  const char *body = strstr(answer, "\r\n\r\n"), *length = strstr(answer, "Content-Length: ");
+  return body && (!length || length > body || len - (size_t)(body + 4 - answer) >= strtoul(length + strlen("Content-Length: "), NULL, 10));
+}
+
 static int exchange(client *c, const char *request, size_t len) {
   const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(c->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   const struct timeval patience = {.tv_sec = PATIENCE_S};
@@ -58,7 +64,7 @@ static int exchange(client *c, const char *request, size_t len) {
     got += (size_t)n;
   }
   c->answer[got] = '\0';
-  return got > 12 && memcmp(c->answer, "HTTP/1.1 ", 9) == 0 ? atoi(c->answer + 9) : 0;
+  return got > 12 && memcmp(c->answer, "HTTP/1.1 ", 9) == 0 && is_whole(c->answer, got) ? atoi(c->answer + 9) : 0;
 }
 
 static int ask(client *c, const char *method, const char *path, const char *query, const char *log_type, const char *body) {
