@@ -14,6 +14,8 @@
 enum {
   MF_EVENT_LARGEST = 1 << 20,           // of a payload
   MF_EVENT_LOOP_LIMIT = 16,             // runs of one function in a chain of events (Lambda's recursion detection)
+  MF_EVENT_FOLLOWERS = 1024,            // that may come of one event, in all: chains that fork (a destination and a dead-letter target) grow
+                                        // with each link, and the limit above counts along one branch only
   MF_EVENTS_FAILED_KEPT = 1000,         // failed events without a target, of all functions; the oldest go
   MF_EVENTS_FAILED_BYTES = 64 << 20,    // and so many bytes
   MF_EVENTS_FAILED_DAYS = 14,

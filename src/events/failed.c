@@ -22,7 +22,7 @@ const char *const mf_condition_names[MF_CONDITIONS] = {"Success",               
 // ---- deliveries ----
 typedef struct outcome {   // the writes of an event's end, and what they point at
   mf_write writes[1 + MF_TARGETS + 1];
-  uint32_t n_writes;
+  uint32_t n_writes, n_wanted;     // n_wanted: followers that are configured
   mf_delivery deliveries[MF_TARGETS];
   char *rows[MF_TARGETS];
   char obstacle[REASON_LARGEST];  // why the last that cannot be delivered cannot
@@ -34,8 +34,8 @@ typedef enum delivery {
   NOT_NOW,
 } delivery;
 
-static void outcome_begin(outcome *o, const mf_kept_event *event) {
-  *o = (outcome){.n_writes = 1};
+static void outcome_begin(outcome *o, const mf_kept_event *event, uint32_t n_wanted) {
+  *o = (outcome){.n_writes = 1, .n_wanted = n_wanted};
   o->writes[0] = (mf_write){event->table, {event->bytes, event->key_len}, {0}};
 }
 
@@ -51,12 +51,17 @@ static void split_target(mf_str target, mf_str *function, mf_str *qualifier) {
   *qualifier = colon ? (mf_str){colon + 1, target.len - len - 1} : MF_STR("");
 }
 
+static uint32_t followers_left(const mf_kept_event *event) {
+  return MF_EVENT_FOLLOWERS - MF_MIN((uint32_t)event->facts.spent, (uint32_t)MF_EVENT_FOLLOWERS);
+}
+
 // Why there can be no delivery; NULL: there can. What was stopped in a circle of functions goes to one outside of it, or it would go round
 // without a run.
-static const char *obstacle(const mf_kept_event *event, mf_str function, const mf_event_policy *policy, mf_str payload, mf_condition condition) {
+static const char *obstacle(const mf_kept_event *event, mf_str function, const mf_event_policy *policy, mf_str payload, mf_condition condition, uint32_t n_wanted) {
   if (!policy->known) return "there is no such function";
   if (policy->qualifier_gone) return "there is no such alias or version";
   if (payload.len > MF_EVENT_LARGEST) return "that is larger than 1 MiB";
+  if (followers_left(event) < n_wanted) return "too many events have come of one";
   if (condition == MF_CONDITION_LOOP && mf_lineage_runs(&event->facts, function) >= MF_EVENT_LOOP_LIMIT) return "it has run too often in this chain";
   return NULL;
 }
@@ -68,9 +73,10 @@ static delivery undeliverable(const mf_kept_event *event, mf_str function, const
 }
 
 // The next link of the event's chain.
-static mf_event_facts facts_for(const mf_kept_event *event, const mf_event_policy *policy, mf_str qualifier, mf_str payload, const char *id) {
+static mf_event_facts facts_for(const mf_kept_event *event, const mf_event_policy *policy, mf_str qualifier, mf_str payload, const char *id, uint32_t n_wanted) {
   mf_event_facts facts = event->facts;
   facts.attempts = facts.refusals = 0;
+  facts.spent = (uint16_t)(MF_EVENT_FOLLOWERS - (followers_left(event) - n_wanted) / n_wanted);
   facts.accepted_ms = mf_wall_ns() / MF_NS_PER_MS;
   facts.request_id = (mf_str){id, MF_UUID_TEXT};
   facts.qualifier = qualifier;
@@ -109,10 +115,10 @@ static delivery deliver(mf_events *events, mf_kept_event *event, mf_str target, 
   function.data = name;
   qualifier.data = name + function.len + 1;
   events->runner.policy(events->runner.context, function, qualifier, &policy);
-  const char *why_not = obstacle(event, function, &policy, payload, condition);
+  const char *why_not = obstacle(event, function, &policy, payload, condition, o->n_wanted);
   if (why_not) return undeliverable(event, function, why_not, o);
   mf_uuid4(id);
-  const mf_event_facts facts = facts_for(event, &policy, qualifier, payload, id);
+  const mf_event_facts facts = facts_for(event, &policy, qualifier, payload, id, o->n_wanted);
   return add_delivery(events, event, function, &facts, o) ? DELIVERED : NOT_NOW;
 }
 
@@ -215,7 +221,7 @@ void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_
     mf_end_event(events, event);
     return;
   }
-  outcome_begin(&o, event);
+  outcome_begin(&o, event, 1);
   const delivery how = deliver_record(events, event, policy->on_success, MF_CONDITION_SUCCESS, true, &o);
   if (how == DELIVERED) hand_over(events, event, &o);
   else if (how == NOT_NOW) take_back(events, event);
@@ -226,7 +232,7 @@ void mf_event_succeeded(mf_events *events, mf_kept_event *event, const mf_event_
 
 void mf_event_failed(mf_events *events, mf_kept_event *event, const mf_event_policy *policy, mf_condition condition) {
   outcome o;
-  outcome_begin(&o, event);
+  outcome_begin(&o, event, (policy->on_failure.len > 0 ? 1u : 0u) + (policy->dead_letter.len > 0 ? 1u : 0u));
   const bool responded = event->event.verdict == MF_EVENT_FUNCTION_ERROR;
   char dead[MF_EVENT_KEY + MF_QUALIFIER_LARGEST];
   const size_t dead_len = MF_MIN(policy->dead_letter.len, sizeof dead);

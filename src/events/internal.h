@@ -24,6 +24,7 @@ typedef struct mf_queue mf_queue;
 typedef struct mf_event_facts {
   uint8_t attempts, refusals;          // function errors; throttles and system errors since the last one
   uint8_t n_lineage;
+  uint16_t spent;                      // of MF_EVENT_FOLLOWERS, what it may not have itself any more: each follower has its share of the rest
   struct { uint32_t function; uint8_t runs; } lineage[MF_LINEAGE];  // of the chain of events that led here
   int64_t accepted_ms;
   uint64_t uid;                        // of the function that it was accepted for; 0: of whichever has the name

@@ -1,7 +1,7 @@
 // Rows and keys as bytes.
 //
-//   row: version (2), attempts, refusals, number of lineage entries, length of the qualifier, 3 unused; accepted_ms (8, LE); request id
-//        (36); the function's uid (8, LE); qualifier; lineage (5 each: hash LE, runs); payload.
+//   row: version (2), attempts, refusals, number of lineage entries, length of the qualifier, followers spent (2, LE), 1 unused;
+//        accepted_ms (8, LE); request id (36); the function's uid (8, LE); qualifier; lineage (5 each: hash LE, runs); payload.
 //   Version 1 had no uid.
 #include "internal.h"
 
@@ -28,6 +28,7 @@ void mf_row_put(const mf_event_facts *facts, char *row) {
   row[2] = (char)facts->refusals;
   row[3] = (char)facts->n_lineage;
   row[4] = (char)facts->qualifier.len;
+  memcpy(row + 5, &facts->spent, 2);
   memcpy(row + 8, &facts->accepted_ms, 8);
   memcpy(row + 16, facts->request_id.data, MF_MIN(facts->request_id.len, (size_t)MF_UUID_TEXT));
   memcpy(row + UID_AT, &facts->uid, 8);
@@ -51,6 +52,7 @@ bool mf_row_read(mf_slice row, mf_event_facts *facts) {
   facts->n_lineage = (uint8_t)bytes[3];
   facts->qualifier = (mf_str){bytes + header, (unsigned char)bytes[4]};
   facts->request_id = (mf_str){bytes + 16, MF_UUID_TEXT};
+  memcpy(&facts->spent, bytes + 5, 2);
   memcpy(&facts->accepted_ms, bytes + 8, 8);
   if (header == HEADER) memcpy(&facts->uid, bytes + UID_AT, 8);
   const size_t rest = header + facts->qualifier.len + (size_t)facts->n_lineage * LINEAGE_BYTES;

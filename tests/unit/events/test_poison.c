@@ -141,6 +141,26 @@ static void an_event_is_counted_until_what_follows_from_it_is_on_disk(void **sta
   stage_end(s);
 }
 
+// A record and a dead letter for each failure: along each branch no function runs too often, but there are more branches at each link.
+static void a_chain_that_forks_ends(void **state) {
+  (void)state;
+  mf_events_stats stats;
+  stage *s = stage_begin(1);
+  s->policy.max_retries = 0;
+  s->policy.on_failure = MF_STR("r/a");
+  s->policy.dead_letter = MF_STR("r/b");
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/a", 1));
+  int rounds = 0;
+  do {
+    run_for(s, MF_NS_PER_MS);
+    mf_events_statistics(s->events, &stats);
+  } while (stats.waiting + stats.running + stats.retrying > 0 && ++rounds < 4000 && s->n_runs <= MF_EVENT_FOLLOWERS + 1);
+  assert_in_range(s->n_runs, MF_EVENT_FOLLOWERS / 2, MF_EVENT_FOLLOWERS + 1);
+  assert_int_equal(stats.waiting + stats.running + stats.retrying, 0);
+  stage_end(s);
+}
+
 // At each moment it is in one number: in none somebody looks too early, in two there seem to be two.
 static void a_failed_event_is_one_event_at_each_moment(void **state) {
   (void)state;
@@ -192,6 +212,7 @@ int main(void) {
       cmocka_unit_test(a_kill_during_an_attempt_repeats_that_one_alone),
       cmocka_unit_test(a_thousand_poisoned_events_do_not_delay_those_of_others),
       cmocka_unit_test(an_event_is_counted_until_what_follows_from_it_is_on_disk),
+      cmocka_unit_test(a_chain_that_forks_ends),
       cmocka_unit_test(a_failed_event_is_one_event_at_each_moment),
       cmocka_unit_test(a_kill_does_not_reset_the_count_of_a_chain),
   };
