@@ -222,7 +222,7 @@ static bool announce(front *f, mf_error *err) {
   const mf_serve_options *o = f->setup->options;
   char line[320];
   int len = snprintf(line, sizeof line, "%s\n", f->setup->listening->endpoint);
-  if (!mf_serve_write_file(o->data, "endpoint", (mf_str){line, (size_t)len}, err)) return false;
+  if (!mf_store_write_file(f->store, "endpoint", (mf_str){line, (size_t)len}, err)) return false;
   if (*f->setup->said) {
     mf_log(MF_LOG_WARN, "started again, serving %s", f->setup->listening->endpoint);
     return true;
@@ -245,7 +245,7 @@ static bool start(front *f, int keeper_socket, mf_error *err) {
   mf_isa isa;
   if (!mf_isa_detect(&isa, err)) return false;
   if (!(f->loop = mf_loop_create(err)) || !(f->store = mf_store_open(f->setup->options->data, f->loop, err))) return false;
-  if (!make_host(f, keeper_socket, isa, err) || !(f->keys = mf_serve_keys_open(f->store, f->setup->options->data, err))) return false;
+  if (!make_host(f, keeper_socket, isa, err) || !(f->keys = mf_serve_keys_open(f->store, err))) return false;
   if (!(f->services = mf_serve_services_create(f->store, f->keys, err)) || !make_events(f, err)) return false;
   if (!make_lambda(f, err) || !make_wire(f, err)) return false;
   f->stop_timer = (mf_timer){.fire = on_stop_timer, .data = f};
@@ -293,6 +293,12 @@ void mf_front_close(mf_front *f) {
   free(f);
 }
 
+static void remove_endpoint(const char *data) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/endpoint", data);
+  unlink(path);
+}
+
 int mf_front_main(void *context, int keeper_socket) {
   const mf_front_setup *setup = context;
   mf_error err;
@@ -302,6 +308,6 @@ int mf_front_main(void *context, int keeper_socket) {
   const bool ok = f && mf_loop_run(f->loop, &err);
   if (!ok) mf_log(MF_LOG_ERROR, "%s", err.message);
   mf_front_close(f);
-  if (ok) mf_serve_remove_file(setup->options->data, "endpoint");
+  if (ok) remove_endpoint(setup->options->data);
   return ok ? 0 : 1;
 }

@@ -36,15 +36,10 @@ typedef struct mf_listening {
 } mf_listening;
 bool mf_serve_listen(const mf_serve_options *options, mf_listening *listening, mf_error *err) MF_MUST_CHECK;
 
-// ---- files.c: small files of the data directory ----
-// Written under another name, synced, renamed: whole or not there.
-bool mf_serve_write_file(const char *directory, const char *name, mf_str text, mf_error *err) MF_MUST_CHECK;
-void mf_serve_remove_file(const char *directory, const char *name);
-
 // ---- keys.c: access keys, all in memory, each also a row of the store ----
 typedef struct mf_serve_keys mf_serve_keys;
 // Loads them; makes the root key when there is none, and the file DIR/root-key.
-mf_serve_keys *mf_serve_keys_open(mf_store *store, const char *directory, mf_error *err) MF_MUST_CHECK;
+mf_serve_keys *mf_serve_keys_open(mf_store *store, mf_error *err) MF_MUST_CHECK;
 void mf_serve_keys_close(mf_serve_keys *keys);
 mf_key_verdict mf_serve_keys_secret(mf_serve_keys *keys, mf_str access_key, mf_str session_token, mf_arena *arena, mf_str *secret);
 // Temporary credentials, for STS (sts.h says what each of them does).

@@ -124,13 +124,13 @@ static bool load_key(void *context, mf_str id, mf_slice value) {
   return true;
 }
 
-static bool write_root_file(const access_key *key, const char *directory, mf_error *err) {
+static bool write_root_file(mf_store *store, const access_key *key, mf_error *err) {
   char text[200];
   int len = snprintf(text, sizeof text, "{\"AccessKeyId\": \"%s\", \"SecretAccessKey\": \"%s\"}\n", key->id, key->secret);
-  return mf_serve_write_file(directory, ROOT_FILE, (mf_str){text, (size_t)len}, err);
+  return mf_store_write_file(store, ROOT_FILE, (mf_str){text, (size_t)len}, err);
 }
 
-static bool ensure_root(mf_serve_keys *keys, const char *directory, mf_error *err) {
+static bool ensure_root(mf_serve_keys *keys, mf_error *err) {
   access_key *root = keys->first;
   while (root && !root->root) root = root->next;
   if (!root) {
@@ -140,17 +140,17 @@ static bool ensure_root(mf_serve_keys *keys, const char *directory, mf_error *er
     if (!store_key(keys, root, NULL, NULL, err)) return false;
   }
   keys->root = root;
-  return write_root_file(root, directory, err);
+  return write_root_file(keys->store, root, err);
 }
 
-mf_serve_keys *mf_serve_keys_open(mf_store *store, const char *directory, mf_error *err) {
+mf_serve_keys *mf_serve_keys_open(mf_store *store, mf_error *err) {
   mf_serve_keys *keys = calloc(1, sizeof *keys);
   if (!keys) {
     mf_fail(err, MF_OutOfMemory, "no memory for keys");
     return NULL;
   }
   keys->store = store;
-  if (mf_store_scan(store, MF_TABLE_keys, MF_STR(""), MF_STR(""), MAX_KEYS, load_key, keys, err) && ensure_root(keys, directory, err))
+  if (mf_store_scan(store, MF_TABLE_keys, MF_STR(""), MF_STR(""), MAX_KEYS, load_key, keys, err) && ensure_root(keys, err))
     return keys;
   mf_serve_keys_close(keys);
   return NULL;

@@ -1,27 +1,40 @@
-// Small files that other programs read: the root key and the endpoint.
+// Small files of the data directory that other programs read.
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "reserve.h"
 
-enum { PATH_BYTES = 4200 };
+enum { LARGEST = 1024 };
 
-bool mf_serve_write_file(const char *directory, const char *name, mf_str text, mf_error *err) {
-  char path[PATH_BYTES], temporary[PATH_BYTES + 4];
-  snprintf(path, sizeof path, "%s/%s", directory, name);
-  snprintf(temporary, sizeof temporary, "%s.new", path);
-  unlink(temporary);
-  OWN_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return mf_fail_errno(err, "cannot make %s", temporary);
-  if (!mf_write_all(fd, text.data, text.len, temporary, err)) return false;
-  if (fsync(fd) != 0 || rename(temporary, path) != 0) return mf_fail_errno(err, "cannot write %s", path);
-  return true;
+static bool is_there(int directory_fd, const char *name, mf_str text) {
+  char bytes[LARGEST];
+  OWN_FD int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  struct stat st;
+  if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != (off_t)text.len || text.len > sizeof bytes) return false;
+  return read(fd, bytes, sizeof bytes) == (ssize_t)text.len && memcmp(bytes, text.data, text.len) == 0;
 }
 
-void mf_serve_remove_file(const char *directory, const char *name) {
-  char path[PATH_BYTES];
-  snprintf(path, sizeof path, "%s/%s", directory, name);
-  unlink(path);
+static bool write_file(int directory_fd, const char *name, mf_str text, mf_error *err) {
+  char temporary[NAME_MAX];
+  snprintf(temporary, sizeof temporary, "%s.new", name);
+  unlinkat(directory_fd, temporary, 0);
+  OWN_FD int fd = openat(directory_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return mf_fail_errno(err, "cannot make %s in the data directory", temporary);
+  if (!mf_write_all(fd, text.data, text.len, temporary, err)) return false;
+  return (fsync(fd) == 0 && renameat(directory_fd, temporary, directory_fd, name) == 0) || mf_fail_errno(err, "cannot write %s in the data directory", name);
+}
+
+bool mf_store_write_file(mf_store *store, const char *name, mf_str text, mf_error *err) {
+  const int fd = store->directory_fd;
+  if (is_there(fd, name, text) || write_file(fd, name, text, err)) return true;
+  if (err->code != MF_NoSpace || !mf_reserve_give_up(fd)) return false;
+  const bool ok = write_file(fd, name, text, err);
+  mf_reserve_make(fd);
+  return ok;
 }

@@ -1,6 +1,7 @@
 // The reserve: a file in the data directory that does nothing but take room. Deleting takes some too, for SQLite writes a deletion into
 // its log before anything becomes free; when the disk is full, the reserve goes so that the deletion can be written, and is made again
-// when there is room. A start gives it up as well, so that a server starts on a full disk.
+// when there is room. A start that finds no room without it gives it up as well, so that a server starts on a full disk; it does not where it
+// can start with it, for SQLite, which copies its log into the database at the first opportunity, would take all of it.
 #ifndef MF_STORE_RESERVE_H
 #define MF_STORE_RESERVE_H
 

@@ -299,13 +299,27 @@ static bool open_directories(mf_store *store, const char *directory, mf_error *e
   return ok;
 }
 
-static bool open_databases(mf_store *store, const char *directory, mf_error *err) {
+static void close_databases(mf_store *store) {
+  mf_checkpointer_destroy(store->checkpointer);
+  store->checkpointer = NULL;
+  mf_database_close(&store->reader);
+  mf_database_close(&store->writer);
+}
+
+static bool try_databases(mf_store *store, const char *directory, mf_error *err) {
   char path[4200];
   snprintf(path, sizeof path, "%s/" MF_DATABASE_FILE, directory);
-  mf_reserve_give_up(store->directory_fd);
-  bool ok = mf_database_open(&store->writer, path, err) && mf_database_open(&store->reader, path, err) &&
-            (store->checkpointer = mf_checkpointer_create(&store->writer, path, store->loop, err)) &&
-            mf_store_sync_directory(store->directory_fd, directory, err);
+  return mf_database_open(&store->writer, path, err) && mf_database_open(&store->reader, path, err) &&
+         (store->checkpointer = mf_checkpointer_create(&store->writer, path, store->loop, err)) &&
+         mf_store_sync_directory(store->directory_fd, directory, err);
+}
+
+static bool open_databases(mf_store *store, const char *directory, mf_error *err) {
+  bool ok = try_databases(store, directory, err);
+  if (!ok && mf_reserve_give_up(store->directory_fd)) {
+    close_databases(store);
+    ok = try_databases(store, directory, err);
+  }
   mf_reserve_make(store->directory_fd);
   return ok;
 }

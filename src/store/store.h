@@ -50,6 +50,10 @@ bool mf_store_last(mf_store *store, mf_table table, mf_str prefix, char *key, si
 typedef void mf_store_counted(void *context, uint64_t rows, const mf_error *err);
 bool mf_store_count(mf_store *store, mf_table table, mf_store_counted *done, void *context, mf_error *err) MF_MUST_CHECK;
 
+// A small file of the data directory, for other programs: written under another name, synced, renamed (whole or not there), with the help of the
+// reserve where the disk is full; not at all where it reads so already. Blocks.
+bool mf_store_write_file(mf_store *store, const char *name, mf_str text, mf_error *err) MF_MUST_CHECK;
+
 // ---- blobs ----
 typedef struct mf_blob_id { uint8_t sha256[MF_SHA256_BYTES]; } mf_blob_id;
 typedef void mf_blob_done(void *context, const mf_blob_id *id, uint64_t bytes, const mf_error *err);
