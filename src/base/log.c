@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "str.h"
+
 static const char *const prefixes[] = {"mayfly: error: ", "mayfly: warning: ", "mayfly: ", "mayfly: debug: "};
 
 static int is_hidden(mf_log_level level) {
@@ -23,10 +25,10 @@ void mf_log(mf_log_level level, const char *format, ...) {
   vsnprintf(line + used, sizeof line - used - 1, format, args);
   va_end(args);
   size_t len = strlen(line);
-  for (size_t i = 0; i < len; i++) {
-    const bool is_c1 = line[i] == '\xc2' && (unsigned char)line[i + 1] >= 0x80 && (unsigned char)line[i + 1] < 0xa0;
-    if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f || is_c1) line[i] = '?';
-    if (is_c1) line[i + 1] = '?';
+  uint32_t code;
+  for (size_t i = 0, n; i < len; i += n) {
+    n = mf_str_character((mf_str){line + i, len - i}, &code);
+    if (code != MF_NO_CONTROL) memset(line + i, '?', n);
   }
   line[len++] = '\n';
   if (write(STDERR_FILENO, line, len) < 0) return;  // nowhere left to say so

@@ -105,24 +105,31 @@ void mf_buf_deinit(mf_buf *buf) {
   *buf = (mf_buf){0};
 }
 
-// length: utf8_sequence's, of which `last` is the last byte; C1 is U+0080 to U+009F, whose last byte is the code itself.
-static bool is_control(unsigned char first, unsigned char last, size_t length, const char *kept) {
-  if (length == 1) return (last < 0x20 || last == 0x7f) && (last == 0 || !strchr(kept, last));
-  return last >= 0x80 && last < 0xa0 && (length == 0 || (length == 2 && first == 0xc2));
+static bool is_control(uint32_t code) {
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) ||
+         code == 0x200e || code == 0x200f;
+}
+
+size_t mf_str_character(mf_str text, uint32_t *control) {
+  const unsigned char *s = (const unsigned char *)text.data;
+  const size_t length = utf8_sequence(s, text.len);
+  uint32_t code = length > 1 ? s[0] & (0x7fu >> length) : s[0];
+  for (size_t i = 1; i < length; i++) code = code << 6 | (s[i] & 0x3f);
+  *control = is_control(code) ? code : MF_NO_CONTROL;
+  return length ? length : 1;
 }
 
 void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept) {
-  const unsigned char *s = (const unsigned char *)text.data;
   size_t plain = 0;
+  uint32_t code;
   for (size_t i = 0, step; i < text.len; i += step) {
-    const size_t length = utf8_sequence(s + i, text.len - i);
-    step = length ? length : 1;
-    if (!is_control(s[i], s[i + step - 1], length, kept)) continue;
-    mf_buf_append(buf, s + plain, i - plain);
-    mf_buf_format(buf, "\\x%02x", s[i + step - 1]);
+    step = mf_str_character((mf_str){text.data + i, text.len - i}, &code);
+    if (code == MF_NO_CONTROL || (code != 0 && code < 0x80 && strchr(kept, (int)code))) continue;
+    mf_buf_append(buf, text.data + plain, i - plain);
+    mf_buf_format(buf, code < 0x100 ? "\\x%02x" : "\\u%04x", code);
     plain = i + step;
   }
-  if (text.len > plain) mf_buf_append(buf, s + plain, text.len - plain);
+  if (text.len > plain) mf_buf_append(buf, text.data + plain, text.len - plain);
 }
 
 // Runs of plain characters go as a whole. Bytes that are no UTF-8 become '?'.

@@ -28,6 +28,10 @@ static inline bool mf_str_is(mf_str a, const char *b) { return mf_str_equal(a, m
 bool mf_str_starts(mf_str s, mf_str prefix);
 bool mf_str_ends(mf_str s, mf_str suffix);
 bool mf_str_is_utf8(mf_str s);  // well-formed: no overlong forms, no surrogates (RFC 3629)
+// Bytes of the character that a text which is not empty begins with (a byte that is no UTF-8 is one), and its code if it is a control
+// character: C0, DEL, C1 (in UTF-8 or as a lone byte), and those that turn the direction of writing (Unicode's UAX 9).
+#define MF_NO_CONTROL UINT32_MAX
+size_t mf_str_character(mf_str text, uint32_t *control);
 bool mf_is_json(mf_slice text);  // whether it may stand in a JSON text as it is; nothing of it is interpreted
 // Copies into the arena, NUL-terminated behind .len; NULL data when the arena is full.
 mf_str mf_str_copy(mf_arena *arena, mf_str s);
@@ -48,8 +52,8 @@ void mf_buf_str(mf_buf *buf, mf_str s);
 void mf_buf_text(mf_buf *buf, const char *nul_terminated);
 void mf_buf_format(mf_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *mf_buf_reserve(mf_buf *buf, size_t len);  // room for len more bytes at data + buf->len, NULL on failure; then raise buf->len
-// Text for people: control characters (C0, DEL, and C1 in UTF-8 or as a lone byte) become \xNN, so that a name or a message out of a
-// model or a client moves no cursor, changes no terminal and forges no line. kept: those that stay, "\n\t" or "".
+// Text for people: control characters (mf_str_character) becomes \xNN or \uNNNN, so that a name or a message out of a model or a client moves no
+// cursor, changes no terminal and forges no line. kept: those that stay, "\n\t" or "".
 void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept);
 // What stands between the quotes of a JSON string, and between tags in XML 1.0 (its characters alone; others become '?').
 void mf_buf_json_text(mf_buf *buf, mf_str text);

@@ -1,8 +1,10 @@
 // What people and programs see: tables on a terminal, JSON elsewhere, one progress line while something takes long.
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "client.h"
@@ -11,15 +13,16 @@ enum { MAX_COLUMNS = 16 };
 
 bool cli_wants_json(bool json_flag) { return json_flag || !isatty(STDOUT_FILENO); }
 
-// jansson escapes C0; DEL and C1, which stand in strings only, it does not.
+// jansson escapes C0; the other control characters, which stand in strings only, it does not.
 void cli_json_text(const json_t *json, mf_buf *out) {
   char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
   if (!text) out->failed = true;
-  for (const unsigned char *s = (const unsigned char *)text; s && *s; s++) {
-    const bool is_c1 = *s == 0xc2 && s[1] < 0xa0;
-    s += is_c1;
-    if (is_c1 || *s == 0x7f) mf_buf_format(out, "\\u%04X", *s);
-    else mf_buf_append(out, s, 1);
+  uint32_t code;
+  for (mf_str rest = mf_str_from(text); rest.len > 0;) {
+    const size_t step = mf_str_character(rest, &code);
+    if (code != MF_NO_CONTROL && code != '\n') mf_buf_format(out, "\\u%04X", code);
+    else mf_buf_append(out, rest.data, step);
+    rest = (mf_str){rest.data + step, rest.len - step};
   }
   mf_buf_text(out, "\n");
   free(text);
@@ -53,8 +56,17 @@ static void cell_text(const json_t *row, const char *key, char *out, size_t capa
   else snprintf(out, capacity, "-");
 }
 
-static void print_cell(const cli_column *column, const char *text, int width, bool last) {
+// How many columns a line may have; no bound where it is no terminal.
+static int line_width(void) {
+  struct winsize size;
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : INT_MAX;
+}
+
+// room: what the line has left; the last column's text is cut there, if some of it stays.
+static void print_cell(const cli_column *column, const char *text, int width, int room, bool last) {
+  enum { LEAST = 20 };
   if (column->right) printf("%*s", width, text);
+  else if (last && room >= LEAST && (int)strlen(text) > room) printf("%.*s...", room - 3, text);
   else printf("%-*s", last ? 0 : width, text);
   fputs(last ? "\n" : "  ", stdout);
 }
@@ -72,11 +84,13 @@ void cli_print_table(const json_t *rows, const cli_column *columns, size_t n_col
       if ((int)strlen(text) > widths[c]) widths[c] = (int)strlen(text);
     }
   }
-  for (size_t c = 0; c < n_columns; c++) print_cell(&columns[c], columns[c].title, widths[c], c + 1 == n_columns);
+  int room = line_width();
+  for (size_t c = 0; c + 1 < n_columns; c++) room -= widths[c] + 2;
+  for (size_t c = 0; c < n_columns; c++) print_cell(&columns[c], columns[c].title, widths[c], room, c + 1 == n_columns);
   json_array_foreach(rows, i, row) {
     for (size_t c = 0; c < n_columns; c++) {
       cell_text(row, columns[c].key, text, sizeof text);
-      print_cell(&columns[c], text, widths[c], c + 1 == n_columns);
+      print_cell(&columns[c], text, widths[c], room, c + 1 == n_columns);
     }
   }
 }

@@ -52,6 +52,7 @@ static void control_characters_are_shown_and_text_stays(void **state) {
   expect_printable(MF_STR("a\nb\tc\r\0"), "\n\t", "a\nb\tc\\x0d\\x00");
   expect_printable(MF_STR("\xc2\x9b" "31m \xc2\x80\xc2\x9f\xc2\xa0"), "", "\\x9b" "31m \\x80\\x9f\xc2\xa0");  // C1 and what stands behind it
   expect_printable(MF_STR("\x9b" "1m\xff"), "", "\\x9b" "1m\xff");  // CSI as a lone byte
+  expect_printable(MF_STR("a\xe2\x80\xae" "b\xe2\x81\xa6\xe2\x80\x8f\xe2\x80\xa8"), "", "a\\u202eb\\u2066\\u200f\xe2\x80\xa8");  // right to left
   expect_printable(MF_STR("\xc3\x9b\xe6\xbc\xa2\xf0\x9f\x98\x80"), "", "\xc3\x9b\xe6\xbc\xa2\xf0\x9f\x98\x80");
 }
 
