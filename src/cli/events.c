@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "client.h"
 
@@ -16,6 +17,15 @@ static void add_time(json_t *row, const char *from, const char *to) {
   json_object_set_new(row, to, json_string(text));
 }
 
+// What a function failed with, in one line: a row's reason is its answer as it came.
+static void add_why(json_t *row) {
+  const char *reason = json_string_value(json_object_get(row, "reason"));
+  json_t *answer = reason ? json_loads(reason, 0, NULL) : NULL;
+  const char *type = json_string_value(json_object_get(answer, "errorType")), *message = json_string_value(json_object_get(answer, "errorMessage"));
+  json_object_set_new(row, "why", type && message ? json_sprintf("%s: %s", type, message) : json_string(reason ? reason : ""));
+  json_decref(answer);
+}
+
 static void print_totals(const json_t *totals) {
   static const char *const names[] = {"waiting", "running", "retrying", "failed"};
   for (size_t i = 0; i < MF_COUNT(names); i++)
@@ -26,13 +36,12 @@ static void print_totals(const json_t *totals) {
 
 static void print_events(const json_t *json) {
   static const cli_column functions[] = {{"FUNCTION", "function", false}, {"WAITING", "waiting", true}, {"RUNNING", "running", true}};
-  static const cli_column columns[] = {{"STATE", "state", false},       {"ID", "id", false},         {"REQUEST", "request_id", false},
-                                       {"ATTEMPTS", "attempts", true},  {"BYTES", "bytes", true},    {"ACCEPTED", "accepted", false},
-                                       {"DUE OR FAILED", "at", false}, {"REASON", "reason", false}};
+  static const cli_column columns[] = {{"STATE", "state", false}, {"ID", "id", false}, {"ATTEMPTS", "attempts", true}, {"ACCEPTED", "accepted", false},
+                                       {"DUE OR FAILED", "at", false}, {"REASON", "why", false}};
   size_t i;
   json_t *row;
   const json_t *events = json_object_get(json, "events"), *counts = json_object_get(json, "functions");
-  json_array_foreach(events, i, row) add_time(row, "accepted_ms", "accepted"), add_time(row, "at_ms", "at");
+  json_array_foreach(events, i, row) add_time(row, "accepted_ms", "accepted"), add_time(row, "at_ms", "at"), add_why(row);
   if (json_array_size(events) == 0 && json_array_size(counts) == 0) {
     puts("no events wait, run or have failed");
     return;
@@ -76,10 +85,19 @@ static bool ask_on(const cli_server *server, const char *name, json_t *json, mf_
   return true;
 }
 
+// A function that was removed may have left events; of one that never was there is nothing to list.
+static bool is_known(const cli_server *server, const char *name, const json_t *json, mf_error *err) {
+  json_t *function = NULL;
+  if (!name || json_array_size(json_object_get(json, "events")) > 0 || json_array_size(json_object_get(json, "functions")) > 0) return true;
+  const bool known = cli_ask_about(server, "GET", "/_mayfly/functions/", name, &function, err);
+  json_decref(function);
+  return known;
+}
+
 static int list_events(const cli_server *server, const char *name, bool as_json) {
   mf_error err;
   json_t *json = NULL;
-  const bool ok = ask_for_events(server, name, NULL, LISTED, &json, &err) && ask_on(server, name, json, &err);
+  const bool ok = ask_for_events(server, name, NULL, LISTED, &json, &err) && ask_on(server, name, json, &err) && is_known(server, name, json, &err);
   if (ok && cli_wants_json(as_json)) cli_print_json(json);
   else if (ok) print_events(json);
   json_decref(json);
@@ -103,18 +121,32 @@ static int show_event(const cli_server *server, const char *id) {
   return status;
 }
 
+typedef struct action {
+  const char *name, *method, *prefix, *done;  // method NULL: shows it
+} action;
+
+static const action *find_action(const char *name) {
+  static const action actions[] = {{"show", NULL, NULL, NULL},
+                                   {"retry", "POST", "/_mayfly/event-retries/", "is tried again"},
+                                   {"drop", "DELETE", "/_mayfly/events/", "is dropped"}};
+  for (size_t i = 0; i < MF_COUNT(actions); i++)
+    if (strcmp(name, actions[i].name) == 0) return &actions[i];
+  return NULL;
+}
+
 int mf_cli_events(int argc, char **argv) {
   cli_server server = {0};
   bool as_json = false;
   mf_error err;
   const cli_option options[] = {{"--json", NULL, &as_json}, CLI_SERVER_OPTIONS(server)};
   if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
-  const bool shows = argc == 3 && strcmp(argv[1], "show") == 0, retries = argc == 3 && strcmp(argv[1], "retry") == 0;
-  if (argc > 3 || (argc == 3 && !shows && !retries && strcmp(argv[1], "drop") != 0))
-    return cli_usage("events", "events takes nothing, the NAME of a function, or show, retry or drop and an ID");
+  const action *does = argc > 1 ? find_action(argv[1]) : NULL;
+  if (argc > (does ? 3 : 2)) return cli_usage("events", "events takes nothing, the NAME of a function, or show, retry or drop and an ID");
+  if (does && argc < 3) return cli_usage("events", "show, retry and drop take the ID of an event, which `mayfly events` lists");
   if (!cli_find_server(&server, &err)) return cli_fail(&err);
-  if (argc < 3) return list_events(&server, argc == 2 ? argv[1] : NULL, as_json);
-  if (shows) return show_event(&server, argv[2]);
-  if (cli_ask_about(&server, retries ? "POST" : "DELETE", retries ? "/_mayfly/event-retries/" : "/_mayfly/events/", argv[2], NULL, &err)) return CLI_OK;
-  return cli_fail(&err);
+  if (!does) return list_events(&server, argc == 2 ? argv[1] : NULL, as_json);
+  if (!does->method) return show_event(&server, argv[2]);
+  if (!cli_ask_about(&server, does->method, does->prefix, argv[2], NULL, &err)) return cli_fail(&err);
+  if (!cli_wants_json(as_json)) cli_line(STDOUT_FILENO, "%s %s", argv[2], does->done);
+  return CLI_OK;
 }
