@@ -195,6 +195,8 @@ bool mf_json_watch(mf_error *err) MF_MUST_CHECK;  // before a service uses janss
 uint64_t mf_json_failures(void);                  // allocations that failed so far
 void mf_json_begin(void);  // what failed before is no matter of the work that begins here
 bool mf_json_lost(void);   // has one failed since then?
+// What is wrong with a client's text, in words that are not jansson's own flags'.
+const char *mf_json_problem(const json_error_t *problem);
 // A value's JSON text, to be given to free(); NULL: no memory. (What json_dumps returns is not
 // free()'s.)
 char *mf_json_text(const json_t *value);

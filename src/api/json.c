@@ -58,6 +58,10 @@ uint64_t mf_json_failures(void) { return failures; }
 void mf_json_begin(void) { mark = failures; }
 bool mf_json_lost(void) { return failures != mark; }
 
+const char *mf_json_problem(const json_error_t *problem) {
+  return json_error_code(problem) == json_error_null_character ? "\\u0000 is not allowed in a string" : problem->text;
+}
+
 char *mf_json_text(const json_t *value) {
   const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);  // 0.2 as "0.2"
   const size_t size = json_dumpb(value, NULL, 0, flags);

@@ -58,6 +58,9 @@ static void translate(const char *p, mf_buf *out) {
     } else if (*p == '\\') {
       mf_buf_append(out, p, 2);
       p += 2;
+    } else if (*p == '.') {  // Java's: no end of a line
+      mf_buf_text(out, "[^\n\r]");
+      p++;
     } else {
       mf_buf_append(out, p++, 1);
     }

@@ -106,7 +106,7 @@ static bool read_json(mf_rpc_call *call, mf_str text) {
   json_error_t problem;
   call->body = json_loadb(text.len ? text.data : "{}", text.len ? text.len : 2, JSON_REJECT_DUPLICATES, &problem);
   if (mf_json_lost()) mf_refuse_no_memory(call->http);
-  else if (!json_is_object(call->body)) mf_refuse(call->http, 400, "SerializationException", "%s", call->body ? "Start of structure or map found where not expected." : problem.text);
+  else if (!json_is_object(call->body)) mf_refuse(call->http, 400, "SerializationException", "%s", call->body ? "Start of structure or map found where not expected." : mf_json_problem(&problem));
   else return true;
   return false;
 }

@@ -125,8 +125,8 @@ void mf_validate_text(const mf_field *f, mf_str value, mf_violations *v) {
   }
   char *end = text;
   snprintf(text, sizeof text, "%.*s", (int)MF_MIN(value.len, sizeof text - 1), value.data);
-  long long number = strtoll(text, &end, 10);
-  if (end == text || *end) {
+  const long long number = strtoll(text, &end, 10);
+  if (end == text || (size_t)(end - text) != value.len || number != (int32_t)number) {
     v->wrong_type = true;
     mf_buf_format(&v->text, "Value '%s' at '%s' can not be converted to an Integer", text, path);
   } else {

@@ -56,6 +56,7 @@ static bool split_credential(mf_str credential, mf_signature *out, mf_auth_error
     return mf_auth_fail(err, invalid, "Credential should be scoped with a valid terminator: 'aws4_request', not '%.*s'.",
                         (int)MF_MIN(terminator.len, 64), terminator.data);
   if (!is_region(out->region)) return mf_auth_fail(err, invalid, "Credential should be scoped to a valid region.");
+  if (out->service.len == 0) return mf_auth_fail(err, invalid, "Credential should be scoped to a service.");
   out->access_key = credential;
   return true;
 }

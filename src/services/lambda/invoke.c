@@ -355,11 +355,17 @@ static bool path_name(mf_str target, mf_str *name) {
   return true;
 }
 
-// "NAME%3Aqualifier", as SDKs send NAME:qualifier, in two. "function:NAME" has none: it is left whole, for the long way.
+static bool is_account(mf_str text) {
+  size_t digits = 0;
+  while (digits < text.len && text.data[digits] >= '0' && text.data[digits] <= '9') digits++;
+  return digits == text.len && digits == strlen(MF_ACCOUNT);
+}
+
+// "NAME%3Aqualifier", as SDKs send NAME:qualifier, in two. "function:NAME" and "ACCOUNT:NAME" have none: they are left whole, for the long way.
 static bool split_name(mf_str *name, mf_str *qualifier) {
   const char *colon = memmem(name->data, name->len, "%3A", 3);
-  if (!colon || mf_str_starts(*name, MF_STR("function%3A"))) return false;
-  const size_t len = (size_t)(colon - name->data);
+  const size_t len = colon ? (size_t)(colon - name->data) : 0;
+  if (!colon || mf_str_starts(*name, MF_STR("function%3A")) || is_account((mf_str){name->data, len})) return false;
   *qualifier = (mf_str){colon + 3, name->len - len - 3};
   name->len = len;
   return true;

@@ -243,7 +243,7 @@ static bool read_body(mf_operation_call *call) {
   }
   if (json_is_object(call->body)) return true;
   mf_refuse(call->http, 400, "InvalidRequestContentException", "Could not parse request body into json: %s",
-            call->body ? "the body is no object" : problem.text);
+            call->body ? "the body is no object" : mf_json_problem(&problem));
   return false;
 }
 
