@@ -13,6 +13,7 @@
 #include <nettle/sha2.h>
 
 #include "internal.h"
+#include "reserve.h"
 
 // Written in pieces of this size, ext4 and XFS keep the page cache in large folios, which an instance then maps 2 MiB at a time.
 enum { PIECE_BYTES = 8 << 20, NAME_BYTES = 3 + MF_SHA256_HEX + 1 };
@@ -102,8 +103,18 @@ static bool publish(mf_store *store, int fd, const char *temporary, const char *
   return sync_shard(store, name, err);
 }
 
+// The database's log must have room to get into the database, whatever else is stored.
+static bool has_room(blob_job *job) {
+  struct stat st;
+  if (fstat(job->fd, &st) != 0) return mf_fail_errno(&job->error, "cannot read the file to be stored");
+  const uint64_t room = mf_reserve_room(job->store->directory_fd);
+  const uint64_t needed = (uint64_t)st.st_size + MF_SPARE_ROOM + mf_checkpointer_log_bytes(job->store->checkpointer);
+  return room >= needed || mf_reserve_refuse(room, needed, &job->error);
+}
+
 static bool store_blob(blob_job *job, char *buffer) {
   mf_store *store = job->store;
+  if (!has_room(job)) return false;
   char temporary[MF_UUID_TEXT + 1], name[NAME_BYTES];
   mf_uuid4(temporary);
   OWN_FD int fd = openat(store->temporary_fd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -1,11 +1,13 @@
 #include "checkpoint.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "thread.h"
 
-enum { PAGES = 4000 };  // of 4 kB: of a log that is worth the work
+enum { PAGES = 4000, PAGE = MF_DATABASE_PAGE };  // of 4 kB: of a log that is worth the work
 enum state { RESTING, COPYING, COPIED };
 
 struct mf_checkpointer {
@@ -13,6 +15,7 @@ struct mf_checkpointer {
   mf_store_thread *thread;
   sqlite3 *connection, *writer;
   atomic_int state;
+  atomic_uint pages;  // in the log, by the journal's thread
 };
 
 // On the loop's thread: only now may the job be posted again.
@@ -28,6 +31,7 @@ static void copy(void *context, mf_store_thread *thread, mf_store_job *batch) {
 // On the journal's thread, after each commit.
 static int after_commit(void *context, sqlite3 *connection, const char *name, int pages) {
   mf_checkpointer *checkpointer = context;
+  atomic_store(&checkpointer->pages, (unsigned)pages);
   if (pages < PAGES) return SQLITE_OK;
   const int state = atomic_load(&checkpointer->state);
   if (state == COPIED) {
@@ -38,6 +42,20 @@ static int after_commit(void *context, sqlite3 *connection, const char *name, in
     mf_store_thread_post(checkpointer->thread, &checkpointer->job);
   }
   return SQLITE_OK;
+}
+
+uint64_t mf_checkpointer_log_bytes(const mf_checkpointer *checkpointer) { return (uint64_t)atomic_load(&checkpointer->pages) * PAGE; }
+
+void mf_checkpointer_empty(mf_checkpointer *checkpointer) {
+  if (sqlite3_wal_checkpoint_v2(checkpointer->writer, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) atomic_store(&checkpointer->pages, 0);
+}
+
+// What a server that was killed left in it.
+static unsigned pages_of_log(const char *path) {
+  char log[4200];
+  struct stat st;
+  snprintf(log, sizeof log, "%s-wal", path);
+  return stat(log, &st) == 0 ? (unsigned)((uint64_t)st.st_size / PAGE) : 0;
 }
 
 mf_checkpointer *mf_checkpointer_create(mf_database *writer, const char *path, mf_loop *loop, mf_error *err) {
@@ -52,6 +70,7 @@ mf_checkpointer *mf_checkpointer_create(mf_database *writer, const char *path, m
     mf_fail(err, checkpointer->connection ? MF_Io : MF_OutOfMemory, "%s: cannot be opened once more", path);
   } else if ((checkpointer->thread = mf_store_thread_create(copy, checkpointer, loop, err))) {
     checkpointer->writer = writer->connection;
+    atomic_store(&checkpointer->pages, pages_of_log(path));
     sqlite3_wal_hook(writer->connection, after_commit, checkpointer);
     return checkpointer;
   }

@@ -103,7 +103,7 @@ bool mf_database_open(mf_database *database, const char *path, mf_error *err) {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   bool ok = sqlite3_open_v2(path, &database->connection, flags, NULL) == SQLITE_OK || fail(database, path, err);
   if (ok) sqlite3_busy_timeout(database->connection, 10000);
-  ok = ok && execute(database, "PRAGMA journal_mode = WAL", err) && execute(database, "PRAGMA synchronous = FULL", err) &&
+  ok = ok && execute(database, "PRAGMA auto_vacuum = INCREMENTAL", err) && execute(database, "PRAGMA journal_mode = WAL", err) && execute(database, "PRAGMA synchronous = FULL", err) &&
        execute(database, "PRAGMA cache_size = -2000", err) && bring_up_to_date(database, path, err) && prepare_all(database, err);
   if (!ok) mf_database_close(database);
   return ok || mf_wrap(err, "%s", path);
@@ -213,6 +213,21 @@ bool mf_database_step(mf_database *database, sqlite3_stmt *statement, bool *row,
   int code = sqlite3_step(statement);
   *row = code == SQLITE_ROW;
   return code == SQLITE_ROW || code == SQLITE_DONE || fail(database, "cannot read", err);
+}
+
+uint64_t mf_database_unused_bytes(mf_database *database) {
+  sqlite3_stmt *statement = NULL;
+  uint64_t pages = 0;
+  if (sqlite3_prepare_v2(database->connection, "PRAGMA freelist_count", -1, &statement, NULL) == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW)
+    pages = (uint64_t)sqlite3_column_int64(statement, 0);
+  sqlite3_finalize(statement);
+  return pages * MF_DATABASE_PAGE;
+}
+
+void mf_database_shrink(mf_database *database, uint64_t bytes) {
+  char sql[80];
+  snprintf(sql, sizeof sql, "PRAGMA incremental_vacuum(%llu)", (unsigned long long)(bytes / MF_DATABASE_PAGE));
+  sqlite3_exec(database->connection, sql, NULL, NULL, NULL);  // what fails stays as it is
 }
 
 void mf_database_checkpoint(mf_database *database) {

@@ -8,7 +8,7 @@
 
 #define MF_DATABASE_FILE "mayfly.db"
 // Raise it together with a new row in database.c's list of upgrades.
-enum { MF_SCHEMA_VERSION = 1, MF_MAX_VALUE_BYTES = 4 << 20, MF_MAX_KEY_BYTES = 1024 };
+enum { MF_SCHEMA_VERSION = 1, MF_MAX_VALUE_BYTES = 4 << 20, MF_MAX_KEY_BYTES = 1024, MF_DATABASE_PAGE = 4096 };
 
 typedef struct mf_database {
   sqlite3 *connection;
@@ -34,6 +34,10 @@ sqlite3_stmt *mf_database_scan(mf_database *database, mf_table table, mf_str pre
 sqlite3_stmt *mf_database_scan_back(mf_database *database, mf_table table, mf_str prefix, mf_arena *arena, mf_error *err) MF_MUST_CHECK;
 // *row true: a row is there to read; false: the end.
 bool mf_database_step(mf_database *database, sqlite3_stmt *statement, bool *row, mf_error *err) MF_MUST_CHECK;
+uint64_t mf_database_unused_bytes(mf_database *database);  // pages of deleted rows, which new ones get first
+// Moves pages from the file's end into unused ones and ends the file before them, at most so many. (A file of before Mayfly 0.1's
+// auto_vacuum stays as long as it is.)
+void mf_database_shrink(mf_database *database, uint64_t bytes);
 void mf_database_checkpoint(mf_database *database);
 // The schema version in the header of the file at `path`, without SQLite: 0 when there is no file yet.
 bool mf_database_peek_version(const char *path, uint32_t *version, mf_error *err) MF_MUST_CHECK;

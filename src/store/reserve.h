@@ -11,6 +11,9 @@
 // A deletion writes a dozen pages of 4 kB; a start writes the index of SQLite's log (32 kB) and the endpoint's file.
 enum { MF_RESERVE_BYTES = 512 << 10, MF_RESERVE_STEP_BYTES = 64 << 10 };
 
+uint64_t mf_reserve_room(int directory_fd);  // bytes that are free beside it
+bool mf_reserve_refuse(uint64_t room, uint64_t needed, mf_error *err);  // false: what says that the disk is as good as full
+#define MF_SPARE_ROOM ((uint64_t)256 << 10)  // is left for deletions, beside the reserve
 // Makes it or makes it larger, of at most half the room there is. When there is none, that is no failure.
 void mf_reserve_make(int directory_fd);
 // false: there was none to give.

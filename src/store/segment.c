@@ -10,6 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "reserve.h"
+
+#define LEFT_ROOM ((uint64_t)1 << 20)  // of a disk that is nearly full, for what must not be lost
+
 static bool is_plain(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
@@ -109,6 +113,7 @@ static bool is_full(const mf_segment_writer *writer, size_t more, const mf_log_l
 
 bool mf_segment_append(mf_segment_writer *writer, int logs_fd, const char *directory, mf_str text, const mf_log_limits *limits,
                        mf_error *err) {
+  if (mf_reserve_room(logs_fd) < LEFT_ROOM + text.len) return errno = ENOSPC, mf_fail_errno(err, "%s", directory);
   if (writer->fd < 0 && !open_writer(writer, logs_fd, directory, err)) return false;
   if (is_full(writer, text.len, limits)) {
     if (!start_segment(writer, logs_fd, directory, writer->position + writer->bytes, err)) return false;

@@ -13,6 +13,9 @@
 #include "internal.h"
 #include "reserve.h"
 
+#define WORTH_MOVING ((uint64_t)256 << 10)
+#define MUCH_ROOM ((uint64_t)64 << 20)   // the exact reckoning begins below it
+
 typedef struct commit_job {
   mf_store_job job;
   mf_store *store;
@@ -38,6 +41,11 @@ static bool is_deletion(const mf_store_job *base) {
   return true;
 }
 
+static void add_size(const commit_job *job, uint64_t *bytes, uint64_t *rows) {
+  for (uint32_t i = 0; i < job->n_writes; i++) *bytes += job->writes[i].key.len + job->writes[i].value.len;
+  *rows += job->n_writes;
+}
+
 static bool write_all(mf_database *database, const mf_store_job *batch, bool deletions_only, mf_error *err) {
   if (!mf_database_begin(database, err)) return false;
   for (const mf_store_job *job = batch; job; job = job->next)
@@ -51,19 +59,51 @@ static bool write_batch(mf_store *store, const mf_store_job *batch, bool deletio
   return ok;
 }
 
-// The disk is full: the reserve makes room for what deletes, and for nothing else, which would only fill it again.
+// The disk is full: what deletes is written still, with the reserve's room if need be, and nothing else, which would only fill it again.
 static bool write_deletions(mf_store *store, const mf_store_job *batch) {
   mf_error err;
   const mf_store_job *job = batch;
   while (job && !is_deletion(job)) job = job->next;
-  return job && mf_reserve_give_up(store->directory_fd) && write_batch(store, batch, true, &err);
+  if (!job) return false;
+  return write_batch(store, batch, true, &err) || (mf_reserve_give_up(store->directory_fd) && write_batch(store, batch, true, &err));
+}
+
+// Pages of deleted rows go back to the disk where it is nearly full. Moving a page takes room in the log first, so it begins with few.
+static void give_back(mf_store *store) {
+  enum { ROUNDS = 32 };
+  uint64_t before = UINT64_MAX;
+  for (int round = 0; round < ROUNDS; round++) {
+    const uint64_t unused = mf_database_unused_bytes(&store->writer), bytes = MF_MIN(unused, mf_reserve_room(store->directory_fd) / 4);
+    if (unused < WORTH_MOVING || unused >= before || bytes < MF_DATABASE_PAGE) return;
+    mf_database_shrink(&store->writer, bytes);
+    mf_checkpointer_empty(store->checkpointer);
+    before = unused;
+  }
+}
+
+// A commit's pages go to the log and later from there to the database, which must have room for all that is in the log, or the log could never
+// begin anew and even deletions would only make it longer: what does not leave that room is refused as if the disk were full.
+static bool has_room(mf_store *store, const mf_store_job *batch, mf_error *err) {
+  uint64_t bytes = 0, rows = 0;
+  for (const mf_store_job *job = batch; job; job = job->next)
+    if (!is_deletion(job)) add_size((const commit_job *)job, &bytes, &rows);
+  uint64_t room = mf_reserve_room(store->directory_fd);
+  if (room >= MUCH_ROOM + mf_checkpointer_log_bytes(store->checkpointer) + 2 * bytes) return true;
+  const uint64_t most = bytes + rows * MF_DATABASE_PAGE;
+  if (room >= MF_SPARE_ROOM + mf_checkpointer_log_bytes(store->checkpointer) + 2 * most) return true;
+  mf_checkpointer_empty(store->checkpointer);
+  give_back(store);
+  room = mf_reserve_room(store->directory_fd);
+  const uint64_t unused = mf_database_unused_bytes(&store->writer), grows = most - MF_MIN(most, unused);
+  const uint64_t needed = MF_SPARE_ROOM + mf_checkpointer_log_bytes(store->checkpointer) + most + grows;
+  return rows == 0 || room >= needed || mf_reserve_refuse(room, needed, err);
 }
 
 // One transaction for all that waits. When it fails every job of it fails with the same error, but for what deletes on a full disk.
 static void run_commits(void *context, mf_store_thread *thread, mf_store_job *batch) {
   mf_store *store = context;
   mf_error err;
-  const bool ok = write_batch(store, batch, false, &err);
+  const bool ok = has_room(store, batch, &err) && write_batch(store, batch, false, &err);
   const bool deletions_ok = ok || (err.code == MF_NoSpace && write_deletions(store, batch));
   if (deletions_ok) mf_reserve_make(store->directory_fd);
   for (mf_store_job *base = batch; base; base = base->next) {

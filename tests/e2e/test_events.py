@@ -318,7 +318,7 @@ def test_events_of_a_deleted_function_are_gone(server, client):
     for _ in range(20):
         send(client, "leaving", {"x": [1.0]})
     client.delete_function(FunctionName="leaving")
-    wait_for(lambda: not events(server, "leaving"), what="no events")
+    wait_for(lambda: not [e for e in events(server) if e["id"].startswith("leaving/")], what="no events")
     create(client, "leaving")
     send(client, "leaving", EVENT)
     wait_for(lambda: server.rows()["leaving"]["invocations"] >= 1)
@@ -333,8 +333,8 @@ def test_failed_events_are_kept_tried_again_and_dropped(fast):
     failed = wait_for(lambda: events(fast, "kept"), what="a failed event")[0]
     assert failed["state"] == "failed" and failed["request_id"] == request_id and failed["attempts"] == 1
     shown = on_a_terminal(fast, "events", "kept")
-    assert re.search(rf"^failed +{failed['id']} +{request_id} +1 ", shown, re.MULTILINE) and "no input 'y'" in shown, shown
-    fast.run("events", "retry", failed["id"])
+    assert re.search(rf"^failed +{failed['id']} +1 .* Mayfly\.InvalidInput: .*no input 'y'", shown, re.MULTILINE), shown
+    assert f"{failed['id']} is tried again" in on_a_terminal(fast, "events", "retry", failed["id"])
     wait_for_calls(fast, "kept", 2)
     again = wait_for(lambda: [e for e in events(fast, "kept") if e["id"] != failed["id"]], what="the event to fail again")
     assert again[0]["request_id"] == request_id
@@ -342,6 +342,9 @@ def test_failed_events_are_kept_tried_again_and_dropped(fast):
     assert events(fast, "kept") == []
     missing = fast.run("events", "drop", again[0]["id"], check=False)
     assert missing.returncode == 1 and b"no such event" in missing.stderr
+    assert fast.run("events", "drop", check=False).returncode == 2
+    unknown = fast.run("events", "nobody", check=False)
+    assert unknown.returncode == 1 and b"Function not found" in unknown.stderr
 
 
 @pytest.mark.parametrize("kind", ["alias", "version"])

@@ -96,7 +96,7 @@ static void a_kill_during_an_attempt_repeats_that_one_alone(void **state) {
 // Between two runs of the good function there are a few of the bad one, however many of these wait.
 static void a_thousand_poisoned_events_do_not_delay_those_of_others(void **state) {
   (void)state;
-  enum { POISON = 1000, GOOD = 50, FEW = 4 };
+  enum { POISON = 1000, GOOD = 50, FEW = 8 };
   stage *s = stage_begin_with(1e-9, 2);
   s->policy.dead_letter = MF_STR("r/target");
   s->fails_only = "r/poison";
@@ -151,6 +151,7 @@ static void a_chain_that_forks_ends(void **state) {
   s->policy.dead_letter = MF_STR("r/b");
   s->verdict = MF_EVENT_FUNCTION_ERROR;
   assert_true(offer(s, "r/a", 1));
+  world_wait(&s->base, &s->n_runs, 1);
   int rounds = 0;
   do {
     run_for(s, MF_NS_PER_MS);
@@ -169,6 +170,7 @@ static void a_failed_event_is_one_event_at_each_moment(void **state) {
   s->policy.max_retries = 1;
   s->verdict = MF_EVENT_FUNCTION_ERROR;
   assert_true(offer(s, "r/f", 1));
+  world_wait(&s->base, &s->accepted, 1);
   do {
     run_for(s, MF_NS_PER_MS / 10);
     mf_events_statistics(s->events, &stats);
