@@ -15,7 +15,8 @@ bool cli_wants_json(bool json_flag) { return json_flag || !isatty(STDOUT_FILENO)
 
 // jansson escapes C0; the other control characters, which stand in strings only, it does not.
 void cli_json_text(const json_t *json, mf_buf *out) {
-  char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+  enum { DIGITS = 15 };  // as many as a double keeps of any decimal number; all 17 show 22.1 as 22.100000000000001
+  char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(DIGITS));
   if (!text) out->failed = true;
   uint32_t code;
   for (mf_str rest = mf_str_from(text); rest.len > 0;) {

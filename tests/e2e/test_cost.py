@@ -86,6 +86,11 @@ def test_a_version_counts_for_its_function(server):
     assert [(row["name"], row["calls"]) for row in cost(server)["functions"]] == [("f", 2)]
 
 
+def test_numbers_are_written_without_the_noise_of_their_binary_form(server):
+    text = server.run("cost", "--json").stdout.decode()
+    assert '"usd": 1.66667e-5' in text and '"usd": 2e-7' in text and '"usd": 0.115' in text, text
+
+
 def test_days_are_told_apart_and_kept_for_400(server):
     create(server.client(), "f")
     assert server.stop() == 0
