@@ -167,14 +167,35 @@ static void set_text(json_t *row, const json_t *from, const char *name, const ch
   json_object_set_new(row, name, json_string(text));
 }
 
-static json_t *shown(const json_t *cost) {
+// Decimals of a column of dollars: three digits of the least that there is, since a call costs a fraction of a millionth.
+static int decimals_of(const json_t *rows, const char *name) {
+  enum { FEWEST = 6, MOST = 15, DIGITS = 3 };
+  size_t i;
+  const json_t *row;
+  int decimals = FEWEST;
+  json_array_foreach(rows, i, row) {
+    double usd = json_number_value(json_object_get(row, name));
+    int needed = DIGITS - 1;
+    for (; usd > 0 && usd < 1 && needed < MOST; usd *= 10) needed++;
+    if (usd > 0) decimals = MF_MAX(decimals, needed);
+  }
+  return decimals;
+}
+
+static void set_dollars(json_t *row, const json_t *from, const char *name, int decimals) {
+  char text[64];
+  snprintf(text, sizeof text, "%.*f", decimals, json_number_value(json_object_get(from, name)));
+  json_object_set_new(row, name, json_string(text));
+}
+
+static json_t *shown(const json_t *cost, int decimals) {
   char name[160];
   json_t *row = json_object();
   snprintf(name, sizeof name, "%s%s", cli_text(cost, "name"), json_is_true(json_object_get(cost, "removed")) ? " (removed)" : "");
   json_object_set_new(row, "name", json_string(name));
   json_object_set(row, "calls", json_object_get(cost, "calls"));
   set_text(row, cost, "gb_ms", "%.0f");
-  set_text(row, cost, "usd", "%.6f");
+  set_dollars(row, cost, "usd", decimals);
   set_text(row, cost, "endpoint_hours", "%.1f");
   set_text(row, cost, "endpoint_usd", "%.2f");
   return row;
@@ -186,9 +207,10 @@ static void print_table(const costs *c, const json_t *rows) {
   size_t i;
   const json_t *row;
   json_t *table = json_array();
-  json_array_foreach(rows, i, row) json_array_append_new(table, shown(row));
+  const int decimals = decimals_of(rows, "usd");
+  json_array_foreach(rows, i, row) json_array_append_new(table, shown(row, decimals));
   cli_print_table(table, columns, MF_COUNT(columns));
-  printf("\nsince %s (UTC): %.6f USD, %.2f USD always on\n", c->since, sum(rows, "usd"), sum(rows, "endpoint_usd"));
+  printf("\nsince %s (UTC): %.*f USD, %.2f USD always on\n", c->since, decimals, sum(rows, "usd"), sum(rows, "endpoint_usd"));
   cli_print_prices();
   json_decref(table);
 }
@@ -202,6 +224,24 @@ static void print(const costs *c, json_t *rows, bool as_json) {
   json_decref(json);
 }
 
+// As given with --since, or the default. false: said why.
+static bool read_since(const char *given, char since[DAY_TEXT + 1]) {
+  char today[DAY_TEXT + 1], problem[120];
+  days_ago(0, today);
+  days_ago(DEFAULT_DAYS, since);
+  if (!given) return true;
+  if (strlen(given) != DAY_TEXT || day_seconds(given) < 0)
+    snprintf(problem, sizeof problem, "--since takes a day such as 2026-11-30");
+  else if (strcmp(given, today) > 0)
+    snprintf(problem, sizeof problem, "--since %s is in the future: it is %s (UTC)", given, today);
+  else {
+    memcpy(since, given, DAY_TEXT + 1);
+    return true;
+  }
+  (void)cli_usage("cost", problem);
+  return false;
+}
+
 int mf_cli_cost(int argc, char **argv) {
   cli_server server = {0};
   const char *since = NULL;
@@ -211,9 +251,7 @@ int mf_cli_cost(int argc, char **argv) {
   if (!cli_parse(&argc, argv, options, MF_COUNT(options))) return CLI_USAGE;
   if (argc > 2) return cli_usage("cost", "cost takes the NAME of at most one function");
   costs c = {.server = &server, .began_ns = mf_now_ns()};
-  days_ago(DEFAULT_DAYS, c.since);
-  if (since && (strlen(since) != DAY_TEXT || day_seconds(since) < 0)) return cli_usage("cost", "--since takes a day such as 2026-11-30");
-  if (since) snprintf(c.since, sizeof c.since, "%s", since);
+  if (!read_since(since, c.since)) return CLI_USAGE;
   c.used = json_object();
   const bool good = cli_find_server(&server, &err) && ask(&c, argc == 2 ? argv[1] : NULL, &err);
   cli_progress_end();

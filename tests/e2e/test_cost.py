@@ -131,7 +131,7 @@ def test_many_rows_come_in_pieces(server):
 
 
 def test_wrong_names_and_days_are_told(server):
-    for arguments, words in ((["nobody"], "Function not found: nobody"), (["--since", "yesterday"], "2026-11-30"), (["--since", "2026-02-30"], "2026-11-30"),
+    for arguments, words in ((["--since", day(-2)], f"--since {day(-2)} is in the future: it is"), (["nobody"], "Function not found: nobody"), (["--since", "yesterday"], "2026-11-30"), (["--since", "2026-02-30"], "2026-11-30"),
                              (["no/name"], "no function name"), (["a", "b"], "at most one")):
         done = server.run("cost", *arguments, check=False)
         assert done.returncode != 0 and words in done.stderr.decode(), done.stderr
@@ -142,4 +142,8 @@ def test_it_is_readable_on_a_terminal(server):
     create(server.client(), "f")
     invoke(server.client(), "f", {"x": [[1, 1, 1, 1]]})
     done = subprocess.run(["script", "-qec", f"{world.MAYFLY} cost --data {server.data}", "/dev/null"], capture_output=True, text=True, timeout=60)
+    calls, gb_ms = billed(server, "f")
+    shown = float(re.search(r"^f +1 +\d+ +([0-9.]+) ", done.stdout, re.M)[1])
+    assert shown == pytest.approx(calls * PRICE_REQUEST + gb_ms / 1000 * PRICE_GB_S, rel=0.005), done.stdout
+    assert f" (UTC): {re.search('^f +1 +[0-9]+ +([0-9.]+) ', done.stdout, re.M)[1]} USD" in done.stdout, done.stdout
     assert done.returncode == 0 and "ENDPOINT USD" in done.stdout and "USD always on" in done.stdout and "(AWS, us-east-1, 2026-07)" in done.stdout, done.stdout

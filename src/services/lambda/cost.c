@@ -29,7 +29,10 @@ static bool read_question(mf_http_request *http, const mf_principal *principal, 
   q->since = q->today - DEFAULT_DAYS;
   mf_json_begin();
   mf_lambda_cache_flush(&q->lambda->functions);  // so that the rows are all there is
-  return day_parameter(http, "since", &q->since, &found);
+  if (!day_parameter(http, "since", &q->since, &found)) return false;
+  if (q->since <= q->today) return true;
+  mf_refuse(http, 400, "InvalidParameterValueException", "since must not be in the future");
+  return false;
 }
 
 static json_t *new_answer(const question *q, json_t *functions) {
