@@ -14,7 +14,7 @@ typedef struct costs {
   const cli_server *server;
   char since[DAY_TEXT + 1];
   int64_t began_ns;
-  json_t *used;       // by name: calls, mb_ms, first_day, last_day
+  json_t *used;       // by name: calls, mb_ms, first_day, last_day, first_call
   json_t *functions;  // that there are: rows of /_mayfly/functions
 } costs;
 
@@ -29,6 +29,12 @@ static int64_t day_seconds(const char *text) {
   if (!end || *end) return -1;
   const time_t seconds = timegm(&tm);
   return strftime(back, sizeof back, "%Y-%m-%d", &tm) && strcmp(day, back) == 0 ? (int64_t)seconds : -1;
+}
+
+// Of "2026-11-30T04:05:06.789+0000"; -1: it is none.
+static int64_t time_seconds(const char *text) {
+  struct tm tm = {0};
+  return strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) ? (int64_t)timegm(&tm) : -1;
 }
 
 static void days_ago(int days, char text[DAY_TEXT + 1]) {
@@ -56,6 +62,7 @@ static void add_piece(json_t *used, json_t *piece) {
     add_number(sum, more, "calls");
     add_number(sum, more, "mb_ms");
     json_object_set(sum, "last_day", json_object_get(more, "last_day"));
+    if (!json_object_get(sum, "first_call")) json_object_set(sum, "first_call", json_object_get(more, "first_call"));
   }
 }
 
@@ -101,7 +108,8 @@ static bool ask_function(costs *c, const char *name, mf_error *err) {
   c->functions = json_array();
   if (!cli_ask_about(c->server, "GET", "/_mayfly/functions/", name, &function, err)) return err->code == MF_NotFound;
   const char *changed = cli_text(json_object_get(function, "configuration"), "LastModified");
-  json_array_append_new(c->functions, json_pack("{s:s,s:s}", "name", name, "last_modified", changed));
+  const char *created = cli_text(function, "created");
+  json_array_append_new(c->functions, json_pack("{s:s,s:s,s:s}", "name", name, "last_modified", changed, "created", created));
   json_decref(function);
   return true;
 }
@@ -118,12 +126,18 @@ static bool ask(costs *c, const char *name, mf_error *err) {
 
 // ---- reckoning ----
 
-// An endpoint would have been on from the function's first day, which is that of its first call or its last change, whichever is earlier, or
-// from the day asked for; until now, or until the end of a removed function's last day.
+// When the function was made; of one that an earlier version made, its last change. -1: there is none.
+static int64_t made_seconds(const json_t *function) {
+  const int64_t created = time_seconds(cli_text(function, "created"));
+  return created >= 0 ? created : time_seconds(cli_text(function, "last_modified"));
+}
+
+// An endpoint would have been on since the function was made or called first, whichever is earlier (there may have been one of that name
+// before), or since the day asked for; until now, or until the end of a removed function's last day.
 static double endpoint_hours(const costs *c, const json_t *used, const json_t *function) {
   const int64_t now = mf_wall_ns() / MF_NS_PER_S;
-  const int64_t called = day_seconds(cli_text(used, "first_day")), changed = day_seconds(cli_text(function, "last_modified"));
-  int64_t from = called >= 0 && (changed < 0 || called < changed) ? called : changed, until = now;
+  const int64_t called = time_seconds(cli_text(used, "first_call")), made = made_seconds(function);
+  int64_t from = called >= 0 && (made < 0 || called < made) ? called : made, until = now;
   from = MF_MAX(from, day_seconds(c->since));
   if (!function) until = MF_MIN(now, day_seconds(cli_text(used, "last_day")) + 86400);
   return until > from ? (double)(until - from) / 3600 : 0;

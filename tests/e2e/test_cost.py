@@ -45,8 +45,13 @@ def by_name(result):
     return {row["name"]: row for row in result["functions"]}
 
 
+def seconds_since(moment):
+    return (datetime.datetime.now(datetime.timezone.utc) - moment).total_seconds()
+
+
 def test_calls_are_counted_for_their_day_and_survive_a_restart(server):
     client = server.client()
+    made = datetime.datetime.now(datetime.timezone.utc)
     create(client, "one", MemorySize=512)
     create(client, "two", MemorySize=256)
     create(client, "idle")
@@ -55,15 +60,15 @@ def test_calls_are_counted_for_their_day_and_survive_a_restart(server):
             invoke(client, name, {"x": [[1, 1, 1, 1]]})
     first = by_name(cost(server))
     assert set(first) == {"one", "two", "idle"}
-    midnight = datetime.datetime.now(datetime.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    most = seconds_since(made) / 3600
     for name in ("one", "two"):
         calls, gb_ms = billed(server, name)
         row = first[name]
         assert (row["calls"], row["removed"]) == (calls, False) and row["gb_ms"] == pytest.approx(gb_ms)
         assert row["usd"] == pytest.approx(calls * PRICE_REQUEST + gb_ms / 1000 * PRICE_GB_S)
-        hours = (datetime.datetime.now(datetime.timezone.utc) - midnight).total_seconds() / 3600
-        assert row["endpoint_hours"] == pytest.approx(hours, abs=0.02) and row["endpoint_usd"] == pytest.approx(row["endpoint_hours"] * PRICE_HOUR)
-    assert first["idle"]["calls"] == 0 and first["idle"]["usd"] == 0 and first["idle"]["endpoint_usd"] > 0
+        assert 0 <= row["endpoint_hours"] <= most + 1 / 3600, "from when it was made"  # in whole seconds
+        assert row["endpoint_usd"] == pytest.approx(row["endpoint_hours"] * PRICE_HOUR)
+    assert first["idle"]["calls"] == 0 and first["idle"]["usd"] == 0 and first["idle"]["endpoint_hours"] <= most + 1 / 3600
     assert server.stop() == 0
     server.start()
     invoke(server.client(), "one", {"x": [[1, 1, 1, 1]]})
@@ -114,6 +119,31 @@ def test_days_are_told_apart_and_kept_for_400(server):
             return {bytes(key).decode() for key, in opened.execute("SELECT CAST(key AS BLOB) FROM days")}
     wait_for(lambda: not {f"us-east-1/{day(401)}/f", f"eu-west-1/{day(500)}/g"} & keys(), what="rows that are too old to go")
     assert f"us-east-1/{day(399)}/f" in keys() and f"eu-west-1/{day(1)}/g" in keys()
+
+
+def test_an_endpoint_would_have_been_on_since_the_moment_the_function_was_made(server):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    create(server.client(), "made")
+    create(server.client(), "called")
+    create(server.client(), "before")
+    assert server.stop() == 0
+    made, called = now - datetime.timedelta(days=3, hours=5), now - datetime.timedelta(days=2, hours=7)
+    text = lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+    with database(server) as opened, opened:
+        rows = {bytes(key).decode(): json.loads(bytes(value)) for key, value in opened.execute("SELECT CAST(key AS BLOB), CAST(value AS BLOB) FROM functions")}
+        assert all(row["created"] == row["configuration"]["LastModified"] or row["created"] < row["configuration"]["LastModified"] for row in rows.values())
+        rows["us-east-1/made"]["created"] = text(made)
+        del rows["us-east-1/before"]["created"]  # as earlier versions wrote it
+        rows["us-east-1/before"]["configuration"]["LastModified"] = text(made)
+        opened.executemany("UPDATE functions SET value = ? WHERE key = ?", [(json.dumps(row).encode(), key.encode()) for key, row in rows.items()])
+        opened.execute("INSERT INTO days (key, value) VALUES (?, ?)",
+                       (f"us-east-1/{called:%Y-%m-%d}/called".encode(), f"1 1000 {int(called.timestamp() * 1000)}".encode()))
+    server.start()
+    hours = {name: row["endpoint_hours"] for name, row in by_name(cost(server)).items()}
+    for name, moment in (("made", made), ("called", called), ("before", made)):
+        assert hours[name] == pytest.approx(seconds_since(moment) / 3600, abs=0.01), name
+        assert by_name(cost(server, name))[name]["endpoint_hours"] == pytest.approx(hours[name], abs=0.01)
+    assert by_name(cost(server, "--since", day(1)))["made"]["endpoint_hours"] < 48, "not before the day asked for"
 
 
 def test_many_rows_come_in_pieces(server):

@@ -17,14 +17,15 @@ void mf_set_member(json_t *object, const char *name, const char *text) {
 }
 
 // "2025-04-15T20:24:16.283+0000"
-void mf_modified_now(char out[40]) {
-  int64_t now = mf_wall_ns();
-  time_t seconds = (time_t)(now / MF_NS_PER_S);
+void mf_modified_at(int64_t wall_ns, char out[40]) {
+  time_t seconds = (time_t)(wall_ns / MF_NS_PER_S);
   struct tm utc;
   gmtime_r(&seconds, &utc);
   size_t len = strftime(out, 40, "%Y-%m-%dT%H:%M:%S", &utc);
-  snprintf(out + len, 40 - len, ".%03d+0000", (int)(now % MF_NS_PER_S / MF_NS_PER_MS));
+  snprintf(out + len, 40 - len, ".%03d+0000", (int)(wall_ns % MF_NS_PER_S / MF_NS_PER_MS));
 }
+
+void mf_modified_now(char out[40]) { mf_modified_at(mf_wall_ns(), out); }
 
 void mf_touch_revision(json_t *row) {
   char revision[MF_UUID_TEXT + 1];

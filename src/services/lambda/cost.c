@@ -1,7 +1,7 @@
 // GET /_mayfly/cost?since=DATE[&day=DATE&name=NAME]: what was billed since, by function; in pieces, since a row was written for each function
 // on each of its days. GET /_mayfly/cost/NAME?since=DATE: the same of one function. Prices are the client's matter.
 //
-//   {"since": "2026-11-01", "today": "2026-11-30", "functions": {"NAME": {"calls", "mb_ms", "first_day", "last_day"}}, "next": {"day", "name"}}
+//   {"since": "2026-11-01", "today": "2026-11-30", "functions": {"NAME": {"calls", "mb_ms", "first_day", "last_day", "first_call"}}, "next": {"day", "name"}}
 #include <stdio.h>
 
 #include "days.h"
@@ -46,6 +46,14 @@ static void add_number(json_t *object, const char *name, uint64_t number) {
   json_object_set_new(object, name, json_integer(json_integer_value(json_object_get(object, name)) + (json_int_t)number));
 }
 
+// When it was called first, as LastModified has it; of a row that does not tell, the day's beginning.
+static json_t *first_call(mf_str day, const mf_billed *billed) {
+  char text[40];
+  if (billed->first_ms == 0) return json_sprintf("%.*sT00:00:00.000+0000", MF_STR_ARG(day));
+  mf_modified_at((int64_t)billed->first_ms * MF_NS_PER_MS, text);
+  return json_string(text);
+}
+
 static void add(json_t *functions, mf_str name, mf_str day, const mf_billed *billed) {
   char key[128];
   snprintf(key, sizeof key, "%.*s", MF_STR_ARG(name));
@@ -56,6 +64,7 @@ static void add(json_t *functions, mf_str name, mf_str day, const mf_billed *bil
     json_object_set_new(functions, key, function);
   }
   json_object_set_new(function, "last_day", json_stringn(day.data, day.len));
+  if (billed->calls > 0 && !json_object_get(function, "first_call")) json_object_set_new(function, "first_call", first_call(day, billed));
   add_number(function, "calls", billed->calls);
   add_number(function, "mb_ms", billed->mb_ms);
 }

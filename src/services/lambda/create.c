@@ -34,6 +34,7 @@ json_t *mf_new_row(const json_t *body, const mf_blob_id *package, uint64_t bytes
   mf_set_code(row, package, bytes);
   json_object_set_new(row, "package", mf_blob_id_json(package));
   mf_deploy_begin_create(row);
+  json_object_set(row, "created", json_object_get(c, "LastModified"));
   return row;
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ROW_BYTES = 48, KEY_BYTES = 320, SWEPT_AT_ONCE = 1000 };
+enum { ROW_BYTES = 80, KEY_BYTES = 320, SWEPT_AT_ONCE = 1000 };
 #define DAY_S 86400
 
 // ---- days ----
@@ -41,7 +41,13 @@ bool mf_day_parse_row(mf_slice value, mf_billed *billed) {
   if (value.len == 0 || value.len >= sizeof text) return false;
   memcpy(text, value.data, value.len);
   text[value.len] = '\0';
-  return sscanf(text, "%" SCNu64 " %" SCNu64, &billed->calls, &billed->mb_ms) == 2;
+  return sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &billed->calls, &billed->mb_ms, &billed->first_ms) >= 2;
+}
+
+static void add_billed(mf_billed *to, const mf_billed *more) {
+  to->calls += more->calls;
+  to->mb_ms += more->mb_ms;
+  if (to->first_ms == 0 || (more->first_ms > 0 && more->first_ms < to->first_ms)) to->first_ms = more->first_ms;
 }
 
 static mf_str row_key(mf_str key, uint32_t day, char out[KEY_BYTES]) {
@@ -66,8 +72,7 @@ static void written(void *context, const mf_error *err) {
   mf_lambda_entry *f = err ? mf_lambda_entry_peek(w->functions, key) : NULL;
   if (f && !w->functions->closing && (f->unwritten.calls == 0 || f->unwritten_day == w->day)) {
     f->unwritten_day = w->day;
-    f->unwritten.calls += w->billed.calls;
-    f->unwritten.mb_ms += w->billed.mb_ms;
+    add_billed(&f->unwritten, &w->billed);
     mf_lambda_entry_touch_counters(w->functions, f);
   } else if (err) {
     mf_log(MF_LOG_ERROR, "%" PRIu64 " calls of %.*s are not counted for their day: %s", w->billed.calls, MF_STR_ARG(key), err->message);
@@ -93,7 +98,8 @@ static bool add_to_row(const writing *w, mf_error *err) {
   mf_billed billed;
   const mf_str at = row_key((mf_str){w->key, w->key_len}, w->day, key);
   if (!read_row(w->functions->store, at, &billed, err)) return false;
-  const int len = snprintf(row, sizeof row, "%" PRIu64 " %" PRIu64, billed.calls + w->billed.calls, billed.mb_ms + w->billed.mb_ms);
+  add_billed(&billed, &w->billed);
+  const int len = snprintf(row, sizeof row, "%" PRIu64 " %" PRIu64 " %" PRIu64, billed.calls, billed.mb_ms, billed.first_ms);
   const mf_write write = {MF_TABLE_days, at, {row, (size_t)len}};
   return mf_store_commit(w->functions->store, &write, 1, written, (void *)(uintptr_t)w, err);
 }
@@ -111,11 +117,11 @@ void mf_day_write(mf_lambda_cache *functions, mf_lambda_entry *f) {
 }
 
 void mf_day_count(mf_lambda_cache *functions, mf_lambda_entry *f, uint64_t billed_ms, uint32_t memory_mb) {
-  const uint32_t day = mf_day_today();
+  const int64_t now_ms = mf_wall_ns() / MF_NS_PER_MS;
+  const uint32_t day = (uint32_t)(now_ms / 1000 / DAY_S);
   if (f->unwritten_day != day) mf_day_write(functions, f);
   f->unwritten_day = day;
-  f->unwritten.calls++;
-  f->unwritten.mb_ms += billed_ms * memory_mb;
+  add_billed(&f->unwritten, &(mf_billed){.calls = 1, .mb_ms = billed_ms * memory_mb, .first_ms = (uint64_t)now_ms});
   if (f->deleted) mf_day_write(functions, f);  // nobody writes its counters any more
 }
 

@@ -1,7 +1,8 @@
 // What each function was billed for, day by day (UTC): a row for each day on which it was called, for 400 days. Rows stay when the function
 // goes, since what was used was used. Versions and aliases count for their function.
 //
-// The table `days`: "region/2026-11-30/name" -> "calls megabyte-milliseconds", both decimal.
+// The table `days`: "region/2026-11-30/name" -> "calls megabyte-milliseconds first", decimal; first: when the first call of the day was
+// counted, milliseconds since 1970 (rows of before have none).
 #ifndef MF_SERVICES_LAMBDA_DAYS_H
 #define MF_SERVICES_LAMBDA_DAYS_H
 

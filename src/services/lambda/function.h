@@ -4,7 +4,7 @@
 //  "image": {"blob": hex, "bytes", "arena_bytes", "memory_needed", "built": version}, "deploy": {"package", "CodeSha256", "CodeSize"} while
 //  code is being built, "revision": n, "memory_told": bool, "timeout_told": bool, "versions": the last number given to a version (of its name),
 //  "publishing": the number of the version that the update under way becomes, "uid": a random number of 53 bits that tells it from others
-//  that had the name before or have it later (rows of before have none)}
+//  that had the name before or have it later, "created": when, as LastModified has it (rows of before have neither)}
 //
 // A published version's row is the same, in a table of its own, without tags and reservation and with "version": its number,
 // "latest_description": Description of $LATEST when it was published. Keys: "region/name" is a function ($LATEST), "region/name:7" its
@@ -28,6 +28,7 @@ typedef struct mf_counters {
 
 typedef struct mf_billed {
   uint64_t calls, mb_ms;      // billed milliseconds times megabytes
+  uint64_t first_ms;          // when the first one was counted, wall clock; 0: not known
 } mf_billed;
 
 typedef struct mf_lambda_entry {

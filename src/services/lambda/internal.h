@@ -112,6 +112,7 @@ void mf_keep_members(const mf_shape *shape, const json_t *body, json_t *configur
 // false: an answer was sent.
 bool mf_check_configuration(mf_operation_call *call, const json_t *body);
 void mf_touch_configuration(json_t *row);                      // LastModified and RevisionId
+void mf_modified_at(int64_t wall_ns, char out[40]);
 void mf_modified_now(char out[40]);                            // as LastModified has it
 void mf_touch_revision(json_t *row);                           // RevisionId alone
 void mf_set_member(json_t *object, const char *name, const char *text);  // NULL: removes it

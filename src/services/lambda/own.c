@@ -146,6 +146,7 @@ static bool list_row(void *context, mf_str key, mf_slice value) {
   json_object_set(out, "state", json_object_get(configuration, "State"));
   json_object_set(out, "memory_mb", json_object_get(configuration, "MemorySize"));
   json_object_set(out, "last_modified", json_object_get(configuration, "LastModified"));
+  json_object_set(out, "created", json_object_get(row, "created"));
   add_instances(l->lambda, key, out);
   json_array_append_new(l->rows, out);
   json_decref(row);
@@ -192,6 +193,7 @@ static void describe_function(mf_http_request *http, const mf_principal *princip
     json_object_set_new(out, "configuration", mf_configuration_json(principal->region, name, "", row, false));
     json_object_set_new(out, "counters", mf_counters_json(&counters));
     json_object_set_new(out, "instances", instances);
+    json_object_set(out, "created", json_object_get(row, "created"));
     json_t *image = json_object_get(row, "image"), *description = load_description(lambda, mf_str_from(key), mf_request_arena(http));
     if (image) json_object_set(out, "image", image);
     if (description) json_object_set_new(out, "description", description);
