@@ -14,7 +14,7 @@ typedef struct costs {
   const cli_server *server;
   char since[DAY_TEXT + 1];
   int64_t began_ns;
-  json_t *used;       // by name: calls, mb_ms, first_day, last_day, first_call
+  json_t *used;       // by name: calls, mb_ms, run_mb_ms, kept_mb_ms, first_day, last_day, first_call
   json_t *functions;  // that there are: rows of /_mayfly/functions
 } costs;
 
@@ -45,6 +45,8 @@ static void days_ago(int days, char text[DAY_TEXT + 1]) {
 
 // ---- asking ----
 
+static const char *const numbers[] = {"calls", "mb_ms", "run_mb_ms", "kept_mb_ms"};
+
 static void add_number(json_t *to, const json_t *from, const char *name) {
   json_object_set_new(to, name, json_integer(json_integer_value(json_object_get(to, name)) + json_integer_value(json_object_get(from, name))));
 }
@@ -59,9 +61,8 @@ static void add_piece(json_t *used, json_t *piece) {
       json_object_set(used, name, more);
       continue;
     }
-    add_number(sum, more, "calls");
-    add_number(sum, more, "mb_ms");
-    json_object_set(sum, "last_day", json_object_get(more, "last_day"));
+    for (size_t i = 0; i < MF_COUNT(numbers); i++) add_number(sum, more, numbers[i]);
+    if (json_object_get(more, "last_day")) json_object_set(sum, "last_day", json_object_get(more, "last_day"));
     if (!json_object_get(sum, "first_call")) json_object_set(sum, "first_call", json_object_get(more, "first_call"));
   }
 }
@@ -146,8 +147,9 @@ static double endpoint_hours(const costs *c, const json_t *used, const json_t *f
 static json_t *cost_of(const costs *c, const char *name, const json_t *used, const json_t *function) {
   const uint64_t calls = (uint64_t)json_integer_value(json_object_get(used, "calls"));
   const double mb_ms = (double)json_integer_value(json_object_get(used, "mb_ms")), hours = endpoint_hours(c, used, function);
-  return json_pack("{s:s,s:I,s:f,s:f,s:f,s:f,s:b}", "name", name, "calls", (json_int_t)calls, "gb_ms", mb_ms / 1024, "usd", cli_price_of_calls(calls, mb_ms),
-                   "endpoint_hours", hours, "endpoint_usd", cli_price_of_endpoints(hours), "removed", function == NULL);
+  const double run = (double)json_integer_value(json_object_get(used, "run_mb_ms")), kept = (double)json_integer_value(json_object_get(used, "kept_mb_ms"));
+  return json_pack("{s:s,s:I,s:f,s:f,s:f,s:f,s:f,s:f,s:b}", "name", name, "calls", (json_int_t)calls, "gb_ms", mb_ms / 1024, "provisioned_run_gb_ms",
+                   run / 1024, "provisioned_kept_gb_ms", kept / 1024, "usd", cli_price_of_calls(calls, mb_ms) + cli_price_of_provisioned(run, kept), "endpoint_hours", hours, "endpoint_usd", cli_price_of_endpoints(hours), "removed", function == NULL);
 }
 
 static json_t *reckon(const costs *c) {
@@ -209,29 +211,42 @@ static json_t *shown(const json_t *cost, int decimals) {
   json_object_set_new(row, "name", json_string(name));
   json_object_set(row, "calls", json_object_get(cost, "calls"));
   set_text(row, cost, "gb_ms", "%.0f");
+  set_text(row, cost, "provisioned_run_gb_ms", "%.0f");
+  set_text(row, cost, "provisioned_kept_gb_ms", "%.0f");
   set_dollars(row, cost, "usd", decimals);
   set_text(row, cost, "endpoint_hours", "%.1f");
   set_text(row, cost, "endpoint_usd", "%.2f");
   return row;
 }
 
+// Provisioned concurrency has columns when there was some.
+static void print_columns(const json_t *table, bool provisioned) {
+  static const cli_column columns[] = {{"NAME", "name", false}, {"CALLS", "calls", true}, {"GB-MS", "gb_ms", true},
+                                       {"PROVISIONED GB-MS", "provisioned_run_gb_ms", true}, {"KEPT GB-MS", "provisioned_kept_gb_ms", true},
+                                       {"USD", "usd", true}, {"ENDPOINT HOURS", "endpoint_hours", true}, {"ENDPOINT USD", "endpoint_usd", true}};
+  cli_column those[MF_COUNT(columns)];
+  size_t n = 0;
+  for (size_t i = 0; i < MF_COUNT(columns); i++)
+    if (provisioned || strncmp(columns[i].key, "provisioned", strlen("provisioned")) != 0) those[n++] = columns[i];
+  cli_print_table(table, those, n);
+}
+
 static void print_table(const costs *c, const json_t *rows) {
-  static const cli_column columns[] = {{"NAME", "name", false},          {"CALLS", "calls", true},         {"GB-MS", "gb_ms", true},
-                                       {"USD", "usd", true},             {"ENDPOINT HOURS", "endpoint_hours", true}, {"ENDPOINT USD", "endpoint_usd", true}};
+  const bool provisioned = sum(rows, "provisioned_run_gb_ms") + sum(rows, "provisioned_kept_gb_ms") > 0;
   size_t i;
   const json_t *row;
   json_t *table = json_array();
   const int decimals = decimals_of(rows, "usd");
   json_array_foreach(rows, i, row) json_array_append_new(table, shown(row, decimals));
-  cli_print_table(table, columns, MF_COUNT(columns));
+  print_columns(table, provisioned);
   printf("\nsince %s (UTC): %.*f USD, %.2f USD always on\n", c->since, decimals, sum(rows, "usd"), sum(rows, "endpoint_usd"));
-  cli_print_prices();
+  cli_print_prices(provisioned);
   json_decref(table);
 }
 
 static void print(const costs *c, json_t *rows, bool as_json) {
   json_t *json = json_pack("{s:s,s:O,s:{s:f,s:f},s:o}", "since", c->since, "functions", rows, "total", "usd", sum(rows, "usd"), "endpoint_usd",
-                           sum(rows, "endpoint_usd"), "prices", cli_prices_json());
+                           sum(rows, "endpoint_usd"), "prices", cli_prices_json(true));
   if (cli_wants_json(as_json)) cli_print_json(json);
   else if (json_array_size(rows) == 0) puts("no functions yet: deploy one by `mayfly deploy PATH`");
   else print_table(c, rows);

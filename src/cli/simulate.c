@@ -108,7 +108,7 @@ static json_t *result_json(const simulate_job *job, const char *trace) {
                            "functions", (json_int_t)r->functions, "never_called", (json_int_t)r->never_called, "calls", (json_int_t)r->calls,
                            "functions_of_unknown_duration", (json_int_t)r->unknown_durations, "functions_of_unknown_memory", (json_int_t)r->unknown_memory,
                            "policies", policies_json(r), "bill", "per_millisecond_usd", cli_price_of_calls(r->calls, r->billed_mb_ms), "always_on_usd",
-                           cli_price_of_endpoints(hours * (double)r->functions), "prices", cli_prices_json());
+                           cli_price_of_endpoints(hours * (double)r->functions), "prices", cli_prices_json(false));
   if (json) json_object_set_new(json, "paper_note", json_string(PAPER_NOTE));
   if (json && !trace) json_object_set_new(json, "seed", json_integer((json_int_t)job->seed));
   return json;
@@ -141,7 +141,7 @@ static void print_tables(const simulate_job *job, const json_t *json) {
   printf("\nbill\n  %14.2f USD by the millisecond, %llu calls\n  %14.2f USD always on, %llu endpoints for %u days\nprices\n",
          json_real_value(json_object_get(bill, "per_millisecond_usd")), (unsigned long long)r->calls,
          json_real_value(json_object_get(bill, "always_on_usd")), (unsigned long long)r->functions, simulate_days(job));
-  cli_print_prices();
+  cli_print_prices(false);
 }
 
 // ---- the command ----

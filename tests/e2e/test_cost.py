@@ -1,9 +1,11 @@
 """mayfly cost: what a function was billed for by day, against the lines of its log, AWS's prices and the hours of an endpoint."""
+import base64
 import contextlib
 import datetime
 import json
 import re
 import sqlite3
+import subprocess
 import time
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 import world
 from world import create, invoke, wait_for
 
+PRICE_RUN, PRICE_KEPT = 0.0000097222, 0.0000041667  # a GB-s that runs on provisioned concurrency, and that is kept
 PRICE_GB_S, PRICE_REQUEST, PRICE_HOUR = 0.0000166667, 0.20e-6, 0.115  # AWS, us-east-1, x86, first tier
 
 
@@ -146,6 +149,59 @@ def test_an_endpoint_would_have_been_on_since_the_moment_the_function_was_made(s
     assert by_name(cost(server, "--since", day(1)))["made"]["endpoint_hours"] < 48, "not before the day asked for"
 
 
+def put(client, qualifier, n):
+    client.put_provisioned_concurrency_config(FunctionName="f", Qualifier=qualifier, ProvisionedConcurrentExecutions=n)
+
+
+def test_provisioned_concurrency_is_billed_for_what_is_kept_and_what_runs(server):
+    client, x = server.client(), {"x": [[1, 1, 1, 1]]}
+    create(client, "f", MemorySize=512)
+    client.publish_version(FunctionName="f")
+    client.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    put(client, "1", 2)
+    wait_for(lambda: client.get_provisioned_concurrency_config(FunctionName="f", Qualifier="1")["Status"] == "READY", what="two instances")
+
+    def billed_ms(**more):
+        answer, _ = invoke(client, "f", x, LogType="Tail", **more)
+        return int(re.search(r"Billed Duration: (\d+) ms", base64.b64decode(answer["LogResult"]).decode())[1])
+    run, on_demand = sum(billed_ms(Qualifier="1") for _ in range(3)) * 0.5, sum(billed_ms() for _ in range(2)) * 0.5
+
+    def check(kept_s, *arguments):
+        """kept_s: seconds of 2 instances of 512 MB, which are a GB."""
+        row = by_name(cost(server, *arguments))["f"]
+        assert (row["calls"], row["gb_ms"], row["provisioned_run_gb_ms"], row["provisioned_kept_gb_ms"]) == (5, on_demand, run, kept_s * 1000)
+        assert row["usd"] == pytest.approx(5 * PRICE_REQUEST + (on_demand * PRICE_GB_S + run * PRICE_RUN) / 1000 + kept_s * PRICE_KEPT, rel=1e-12)
+    check(300), check(300, "f")  # five minutes at least
+    server.kill()
+    with database(server) as opened, opened:  # as if it had been put so many minutes ago
+        put_at = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=2, minutes=57)
+        value = json.dumps({"instances": 2, "LastModified": put_at.strftime("%Y-%m-%dT%H:%M:%S.000+0000")}).encode()
+        assert opened.execute("UPDATE provisioned SET value = ? WHERE key = ?", (value, b"us-east-1/f:1")).rowcount == 1
+    server.start()
+    client = server.client()
+    total, midnight = 2 * 86400 + 3600, datetime.datetime.now(datetime.timezone.utc).replace(hour=0, minute=0, second=0, microsecond=0)
+    before = (midnight - datetime.timedelta(days=1) - put_at.replace(microsecond=0)).total_seconds()
+    check(total), check(total, "f"), check(total - before, "--since", day(1))
+    client.delete_provisioned_concurrency_config(FunctionName="f", Qualifier="1")
+    server.kill()  # what was acknowledged is counted
+    server.start()
+    client = server.client()
+    check(total), check(total, "f"), check(total - before, "--since", day(1))
+    put(client, "live", 4)
+    check(total + 600)
+    client.update_alias(FunctionName="f", Name="live", Description="of the same size")
+    check(total + 600)
+    put(client, "live", 2)
+    check(total + 900)
+    client.delete_alias(FunctionName="f", Name="live")
+    put(client, "1", 6)
+    check(total + 1800)
+    client.delete_function(FunctionName="f")
+    check(total + 1800), check(total + 1800, "f")
+    text = subprocess.run(["script", "-qec", f"{world.MAYFLY} cost --data {server.data}", "/dev/null"], capture_output=True, text=True, timeout=60).stdout
+    assert "KEPT GB-MS" in text and f" {(total + 1800) * 1000} " in text and "provisioned concurrency kept (AWS, us-east-1, 2025)" in text, text
+
+
 def test_many_rows_come_in_pieces(server):
     assert server.stop() == 0
     days = [day(ago) for ago in range(29, -1, -1)]
@@ -168,7 +224,6 @@ def test_wrong_names_and_days_are_told(server):
 
 
 def test_it_is_readable_on_a_terminal(server):
-    import subprocess
     create(server.client(), "f")
     invoke(server.client(), "f", {"x": [[1, 1, 1, 1]]})
     done = subprocess.run(["script", "-qec", f"{world.MAYFLY} cost --data {server.data}", "/dev/null"], capture_output=True, text=True, timeout=60)

@@ -1,10 +1,14 @@
 // GET /_mayfly/cost?since=DATE[&day=DATE&name=NAME]: what was billed since, by function; in pieces, since a row was written for each function
-// on each of its days. GET /_mayfly/cost/NAME?since=DATE: the same of one function. Prices are the client's matter.
+// on each of its days; the last piece has also what is kept at this moment. GET /_mayfly/cost/NAME?since=DATE: the same of one function. Prices
+// are the client's matter.
 //
-//   {"since": "2026-11-01", "today": "2026-11-30", "functions": {"NAME": {"calls", "mb_ms", "first_day", "last_day", "first_call"}}, "next": {"day", "name"}}
+//   {"since": "2026-11-01", "today": "2026-11-30", "functions": {"NAME": {"calls", "mb_ms", "run_mb_ms", "kept_mb_ms", "first_day", "last_day",
+//   "first_call"}}, "next": {"day", "name"}}
+//
+// Megabyte-milliseconds: mb_ms ran on demand, run_mb_ms on provisioned concurrency, kept_mb_ms is how long that was kept (standby.h).
 #include <stdio.h>
 
-#include "days.h"
+#include "standby.h"
 
 enum { ROWS_AT_ONCE = 5000, DEFAULT_DAYS = 30 };
 
@@ -54,19 +58,42 @@ static json_t *first_call(mf_str day, const mf_billed *billed) {
   return json_string(text);
 }
 
-static void add(json_t *functions, mf_str name, mf_str day, const mf_billed *billed) {
+static json_t *of_function(json_t *functions, mf_str name, const mf_billed *billed) {
   char key[128];
   snprintf(key, sizeof key, "%.*s", MF_STR_ARG(name));
   json_t *function = json_object_get(functions, key);
-  if (!function) {
-    function = json_object();
-    json_object_set_new(function, "first_day", json_stringn(day.data, day.len));
-    json_object_set_new(functions, key, function);
-  }
-  json_object_set_new(function, "last_day", json_stringn(day.data, day.len));
-  if (billed->calls > 0 && !json_object_get(function, "first_call")) json_object_set_new(function, "first_call", first_call(day, billed));
+  if (!function) json_object_set_new(functions, key, function = json_object());
   add_number(function, "calls", billed->calls);
   add_number(function, "mb_ms", billed->mb_ms);
+  add_number(function, "run_mb_ms", billed->run_mb_ms);
+  add_number(function, "kept_mb_ms", billed->kept_mb_ms);
+  return function;
+}
+
+static void add(json_t *functions, mf_str name, mf_str day, const mf_billed *billed) {
+  json_t *function = of_function(functions, name, billed);
+  if (!json_object_get(function, "first_day")) json_object_set_new(function, "first_day", json_stringn(day.data, day.len));
+  json_object_set_new(function, "last_day", json_stringn(day.data, day.len));
+  if (billed->calls > 0 && !json_object_get(function, "first_call")) json_object_set_new(function, "first_call", first_call(day, billed));
+}
+
+// ---- what is kept still ----
+
+typedef struct keeping {
+  json_t *functions;
+  uint32_t since;
+} keeping;
+
+static void add_kept(void *context, mf_str function_key, const mf_standby *kept) {
+  const keeping *k = context;
+  of_function(k->functions, mf_lambda_name_of(function_key), &(mf_billed){.kept_mb_ms = mf_standby_since(kept, k->since)});
+}
+
+// prefix: of the keys of configurations; NULL: there was no memory for it.
+static bool add_open(const question *q, const char *prefix, json_t *functions, mf_error *err) {
+  keeping k = {functions, q->since};
+  if (!prefix) return mf_fail(err, MF_OutOfMemory, "no memory for what is provisioned");
+  return mf_standby_open(q->lambda->env.store, mf_str_from(prefix), add_kept, &k, err);
 }
 
 // ---- all ----
@@ -113,7 +140,8 @@ void mf_cost_of_all(mf_http_request *http, const mf_principal *principal, void *
   piece p = {.functions = json_object(), .prefix = q.region.len + 1};
   if (!prefix) {
     mf_refuse_no_memory(http);
-  } else if (!mf_store_scan(q.lambda->env.store, MF_TABLE_days, mf_str_from(prefix), mf_str_from(after), ROWS_AT_ONCE, take_row, &p, &err)) {
+  } else if (!mf_store_scan(q.lambda->env.store, MF_TABLE_days, mf_str_from(prefix), mf_str_from(after), ROWS_AT_ONCE, take_row, &p, &err) ||
+             (p.rows < ROWS_AT_ONCE && !add_open(&q, prefix, p.functions, &err))) {
     mf_refuse_error(http, &err);
   } else {
     json_t *answer = new_answer(&q, json_incref(p.functions));
@@ -162,6 +190,7 @@ void mf_cost_of_function(mf_http_request *http, const mf_principal *principal, v
   json_t *functions = json_object();
   bool ok = true;
   for (uint32_t day = MF_MAX(q.since, q.today - MF_DAYS_KEPT); ok && day <= q.today; day++) ok = add_day(&q, name, day, functions, &err);
+  ok = ok && add_open(&q, mf_str_format(mf_request_arena(http), "%s:", key), functions, &err);
   if (!ok) mf_refuse_error(http, &err);
   else if (is_known(&q, name, key, functions)) mf_respond_json(http, 200, new_answer(&q, json_incref(functions)));
   json_decref(functions);

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ROW_BYTES = 80, KEY_BYTES = 320, SWEPT_AT_ONCE = 1000 };
+#include "index.h"
+
+enum { ROW_BYTES = 112, KEY_BYTES = 320, SWEPT_AT_ONCE = 1000 };
 #define DAY_S 86400
 
 // ---- days ----
@@ -41,12 +43,20 @@ bool mf_day_parse_row(mf_slice value, mf_billed *billed) {
   if (value.len == 0 || value.len >= sizeof text) return false;
   memcpy(text, value.data, value.len);
   text[value.len] = '\0';
-  return sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &billed->calls, &billed->mb_ms, &billed->first_ms) >= 2;
+  return sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64, &billed->calls, &billed->mb_ms, &billed->first_ms,
+                &billed->run_mb_ms, &billed->kept_mb_ms) >= 2;
+}
+
+static size_t format_row(const mf_billed *billed, char text[ROW_BYTES]) {
+  return (size_t)snprintf(text, ROW_BYTES, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, billed->calls, billed->mb_ms, billed->first_ms,
+                          billed->run_mb_ms, billed->kept_mb_ms);
 }
 
 static void add_billed(mf_billed *to, const mf_billed *more) {
   to->calls += more->calls;
   to->mb_ms += more->mb_ms;
+  to->run_mb_ms += more->run_mb_ms;
+  to->kept_mb_ms += more->kept_mb_ms;
   if (to->first_ms == 0 || (more->first_ms > 0 && more->first_ms < to->first_ms)) to->first_ms = more->first_ms;
 }
 
@@ -99,9 +109,20 @@ static bool add_to_row(const writing *w, mf_error *err) {
   const mf_str at = row_key((mf_str){w->key, w->key_len}, w->day, key);
   if (!read_row(w->functions->store, at, &billed, err)) return false;
   add_billed(&billed, &w->billed);
-  const int len = snprintf(row, sizeof row, "%" PRIu64 " %" PRIu64 " %" PRIu64, billed.calls, billed.mb_ms, billed.first_ms);
-  const mf_write write = {MF_TABLE_days, at, {row, (size_t)len}};
+  const mf_write write = {MF_TABLE_days, at, {row, format_row(&billed, row)}};
   return mf_store_commit(w->functions->store, &write, 1, written, (void *)(uintptr_t)w, err);
+}
+
+bool mf_day_add(mf_store *store, mf_str key, uint32_t day, const mf_billed *more, mf_writes *writes, mf_error *err) {
+  char text[KEY_BYTES], row[ROW_BYTES];
+  mf_billed billed;
+  const mf_str at = mf_str_copy(writes->arena, row_key(key, day, text));
+  if (!read_row(store, at, &billed, err)) return false;
+  add_billed(&billed, more);
+  const mf_str value = mf_str_copy(writes->arena, (mf_str){row, format_row(&billed, row)});
+  writes->failed |= !at.data || !value.data;
+  if (!writes->failed) mf_writes_add(writes, MF_TABLE_days, at, (mf_slice){value.data, value.len});
+  return true;
 }
 
 void mf_day_write(mf_lambda_cache *functions, mf_lambda_entry *f) {
@@ -116,12 +137,13 @@ void mf_day_write(mf_lambda_cache *functions, mf_lambda_entry *f) {
   if (!add_to_row(w, &err)) written(w, &err);
 }
 
-void mf_day_count(mf_lambda_cache *functions, mf_lambda_entry *f, uint64_t billed_ms, uint32_t memory_mb) {
+void mf_day_count(mf_lambda_cache *functions, mf_lambda_entry *f, uint64_t billed_ms, uint32_t memory_mb, bool provisioned) {
   const int64_t now_ms = mf_wall_ns() / MF_NS_PER_MS;
   const uint32_t day = (uint32_t)(now_ms / 1000 / DAY_S);
   if (f->unwritten_day != day) mf_day_write(functions, f);
   f->unwritten_day = day;
-  add_billed(&f->unwritten, &(mf_billed){.calls = 1, .mb_ms = billed_ms * memory_mb, .first_ms = (uint64_t)now_ms});
+  const uint64_t mb_ms = billed_ms * memory_mb;
+  add_billed(&f->unwritten, &(mf_billed){.calls = 1, .mb_ms = provisioned ? 0 : mb_ms, .first_ms = (uint64_t)now_ms, .run_mb_ms = provisioned ? mb_ms : 0});
   if (f->deleted) mf_day_write(functions, f);  // nobody writes its counters any more
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "index.h"
+#include "standby.h"
 #include "settings.h"
 
 static mf_lambda_entry **bucket_of(mf_lambda_cache *functions, mf_str key) {
@@ -337,6 +338,7 @@ typedef struct save {
   mf_lambda_cache *functions;
   mf_sums change;  // of the region's sums
   bool deletes;    // the commit took the row of sums away
+  mf_standby *kept;   // to be counted when the function is gone, owned; NULL: nothing
   mf_store_done *done;
   void *context;
   uint32_t n_keys;
@@ -348,6 +350,11 @@ static mf_str first_key(const save *s) { return (mf_str){s->keys, s->key_lens[0]
 
 static void take_back(save *s) { mf_regions_add(&s->functions->regions, first_key(s), mf_sums_difference((mf_sums){0}, s->change)); }
 
+static void free_save(save *s) {
+  free(s->kept);
+  free(s);
+}
+
 static void saved(void *context, const mf_error *err) {
   save *s = context;
   mf_json_begin();
@@ -357,9 +364,10 @@ static void saved(void *context, const mf_error *err) {
     take_back(s);
   }
   if (err || s->deletes) mf_index_write_sums(s->functions, mf_lambda_region_of(first_key(s)));
+  if (!err && s->kept) mf_standby_write(s->functions->store, first_key(s), s->kept);
   if (s->done) s->done(s->context, err);
   else if (err) mf_log(MF_LOG_ERROR, "function %.*s: %s", MF_STR_ARG(first_key(s)), err->message);
-  free(s);
+  free_save(s);
 }
 
 static save *new_save(mf_lambda_cache *functions, const mf_row_change *changes, uint32_t n, mf_sums sums, mf_store_done *done, void *context,
@@ -410,7 +418,7 @@ static bool commit(save *s, mf_writes *writes, mf_error *err) {
   ok = ok && mf_store_commit(s->functions->store, writes->list, writes->count, saved, s, err);
   if (ok) return true;
   take_back(s);
-  free(s);
+  free_save(s);
   return false;
 }
 
@@ -473,11 +481,18 @@ static bool delete_row(mf_lambda_cache *functions, mf_str key, const json_t *ver
                        mf_error *err) {
   const mf_row_change change = {key, NULL};
   mf_sums sums = {0};
+  mf_standby *kept;
   if (!add_change(functions, &change, writes, &sums, err) || !add_belongings(functions, key, writes, err)) return false;
   add_versions(key, versions, writes, &sums);
+  if (!mf_standby_end(functions->store, key, &kept, err)) return false;
   save *s = new_save(functions, &change, 1, sums, done, context, err);
-  if (s) s->deletes = true;
-  return s && commit(s, writes, err);
+  if (!s) {
+    free(kept);
+    return false;
+  }
+  s->deletes = true;
+  s->kept = kept;
+  return commit(s, writes, err);
 }
 
 static void drop_versions(mf_lambda_cache *functions, mf_str function_key, const json_t *versions) {

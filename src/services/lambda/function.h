@@ -27,8 +27,10 @@ typedef struct mf_counters {
 } mf_counters;
 
 typedef struct mf_billed {
-  uint64_t calls, mb_ms;      // billed milliseconds times megabytes
+  uint64_t calls, mb_ms;      // billed milliseconds times megabytes, on demand
   uint64_t first_ms;          // when the first one was counted, wall clock; 0: not known
+  uint64_t run_mb_ms;         // billed milliseconds times megabytes on provisioned concurrency
+  uint64_t kept_mb_ms;        // how long that was kept, times megabytes (standby.h)
 } mf_billed;
 
 typedef struct mf_lambda_entry {

@@ -85,7 +85,7 @@ static void count(mf_invoking *i) {
   counters->errors += i->call.function_error != NULL;
   counters->cold_starts += i->call.cold;
   counters->billed_ms += (uint64_t)mf_report_billed_ms(&i->call);
-  mf_day_count(&i->lambda->functions, i->function, (uint64_t)mf_report_billed_ms(&i->call), i->version->spec.memory_mb);
+  mf_day_count(&i->lambda->functions, i->function, (uint64_t)mf_report_billed_ms(&i->call), i->version->spec.memory_mb, i->call.provisioned);
   mf_metrics_count(&i->lambda->metrics, metrics_of(i->lambda, i->function), &i->call);
   mf_lambda_entry_touch_counters(&i->lambda->functions, i->function);
 }

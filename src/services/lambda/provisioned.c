@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "deploy.h"
+#include "standby.h"
 #include "qualifier.h"
 #include "settings.h"
 
@@ -76,6 +77,19 @@ static bool add_to_plan(mf_store *store, mf_str function_key, const mf_provision
     json_decref(alias);
   }
   return true;
+}
+
+bool mf_provisioned_plan_of(mf_store *store, mf_str function_key, mf_str qualifier, int64_t instances, const mf_provision_change *change,
+                            json_t **plan, mf_error *err) {
+  json_t *one = json_object();
+  *plan = json_object();
+  json_object_setn_new(one, qualifier.data, qualifier.len, json_integer((json_int_t)instances));
+  const bool ok = add_to_plan(store, function_key, change, one, *plan, err);
+  json_decref(one);
+  if (ok) return true;
+  json_decref(*plan);
+  *plan = NULL;
+  return false;
 }
 
 // The plan as it will be, a new reference.
@@ -230,9 +244,11 @@ void mf_provisioned_commit(mf_operation_call *call, const mf_provision_change *c
   json_t *row = NULL, *plan = NULL;
   mf_pending_answer *pending = mf_answer_when_stored(call, answer);
   if (!pending) return;
-  bool ok = load_plans(call, change, &row, &plan, &err);
-  if (ok && (!row || is_same(row, plan))) ok = mf_store_commit(call->lambda->env.store, writes, n_writes, mf_answer_stored, pending, &err);
-  else if (ok) ok = save(call, row, plan, writes, n_writes, pending, &err);
+  mf_writes all = {.arena = call->arena};
+  for (uint32_t i = 0; i < n_writes; i++) mf_writes_add(&all, writes[i].table, writes[i].key, writes[i].value);
+  bool ok = load_plans(call, change, &row, &plan, &err) && mf_standby_change(call->lambda->env.store, call->key, change, &all, &err);
+  if (ok && (!row || is_same(row, plan))) ok = mf_store_commit(call->lambda->env.store, all.list, all.count, mf_answer_stored, pending, &err);
+  else if (ok) ok = save(call, row, plan, all.list, all.count, pending, &err);
   if (!ok) mf_answer_stored(pending, &err);
   json_decref(row);
   json_decref(plan);
@@ -243,10 +259,11 @@ bool mf_provisioned_end_version(mf_operation_call *call, mf_str number) {
   json_t *row = NULL, *plan = NULL;
   mf_str key = mf_setting_key(call, number);
   const mf_provision_change change = {.qualifier = number};
-  const mf_write deletion = {MF_TABLE_provisioned, key, {0}};
+  mf_writes writes = {.arena = call->arena};
   if (key.len == 0) return false;
-  bool ok = load_plans(call, &change, &row, &plan, &err) &&
-            (!row || is_same(row, plan) || save(call, row, plan, &deletion, 1, NULL, &err));
+  mf_writes_add(&writes, MF_TABLE_provisioned, key, (mf_slice){0});
+  bool ok = load_plans(call, &change, &row, &plan, &err) && (!row || is_same(row, plan) ||
+            (mf_standby_change(call->lambda->env.store, call->key, &change, &writes, &err) && save(call, row, plan, writes.list, writes.count, NULL, &err)));
   json_decref(row);
   json_decref(plan);
   if (!ok) mf_refuse_error(call->http, &err);
@@ -355,13 +372,12 @@ static void count_ready(mf_operation_call *call, const json_t *plan, json_int_t 
 static json_t *configuration_json(mf_operation_call *call, mf_str qualifier, const json_t *configuration, bool begins) {
   mf_error err;
   json_int_t wanted = json_integer_value(json_object_get(configuration, "instances")), ready = 0;
-  json_t *plan = json_object(), *one = json_object();
+  json_t *plan;
   bool failed = false;
-  json_object_setn_new(one, qualifier.data, qualifier.len, json_integer(wanted));
-  if (add_to_plan(call->lambda->env.store, call->key, &(mf_provision_change){0}, one, plan, &err)) count_ready(call, plan, &ready, &failed);
+  if (mf_provisioned_plan_of(call->lambda->env.store, call->key, qualifier, wanted, &(mf_provision_change){0}, &plan, &err))
+    count_ready(call, plan, &ready, &failed);
   else mf_log(MF_LOG_ERROR, "%s", err.message);
   json_decref(plan);
-  json_decref(one);
   const char *status = begins ? "IN_PROGRESS" : ready >= wanted ? "READY" : failed ? "FAILED" : "IN_PROGRESS";
   json_t *out = json_pack("{s:I,s:I,s:I,s:s,s:O}", "RequestedProvisionedConcurrentExecutions", wanted, "AvailableProvisionedConcurrentExecutions",
                           ready, "AllocatedProvisionedConcurrentExecutions", ready, "Status", status, "LastModified",

@@ -1,4 +1,5 @@
-// Provisioned concurrency. A configuration belongs to a version or to an alias, and is a row of its own: {"instances", "LastModified"}.
+// Provisioned concurrency. A configuration belongs to a version or to an alias, and is a row of its own: {"instances", "LastModified"} and,
+// after its alias changed, "kept_from" (standby.h).
 // What all of a function's configurations come to is its plan, {"7": 3}: so many instances of each version; an alias's are shared among
 // its versions by their weights. The plan stands in the function's row ("provisioned"), so that a region's sums know of it and the start
 // need not look at anything else; it is stored in the same commit as what changes it, and the host is told when that is on disk.
@@ -15,6 +16,9 @@ typedef struct mf_provision_change {
   const json_t *alias;   // as it will be
 } mf_provision_change;
 
+// What one configuration comes to, a new reference; NULL: failed.
+bool mf_provisioned_plan_of(mf_store *store, mf_str function_key, mf_str qualifier, int64_t instances, const mf_provision_change *change,
+                            json_t **plan, mf_error *err) MF_MUST_CHECK;
 int64_t mf_provisioned_total(const json_t *plan);  // of a row's "provisioned"; NULL: 0
 // An alias that has a configuration may not come to point to a version that has instances of another one. false: an answer was sent.
 bool mf_provisioned_check_alias(mf_operation_call *call, const json_t *alias) MF_MUST_CHECK;

@@ -23,12 +23,17 @@ static void rows_that_are_damaged_are_told_apart(void **state) {
   mf_billed billed;
   assert_true(mf_day_parse_row((mf_slice){"12 3456", 7}, &billed));
   assert_true(billed.calls == 12 && billed.mb_ms == 3456 && billed.first_ms == 0);  // a row of before
+  assert_true(mf_day_parse_row((mf_slice){"1 2 3 4 5", 9}, &billed));
+  assert_true(billed.run_mb_ms == 4 && billed.kept_mb_ms == 5);
+  static const char longest[] = "18446744073709551615 18446744073709551615 18446744073709551615 18446744073709551615 18446744073709551615";
+  assert_true(mf_day_parse_row((mf_slice){longest, sizeof longest - 1}, &billed));
+  assert_true(billed.kept_mb_ms == UINT64_MAX);
   assert_true(mf_day_parse_row((mf_slice){"12 3456 1796061600123", 21}, &billed));
   assert_true(billed.calls == 12 && billed.mb_ms == 3456 && billed.first_ms == 1796061600123);
   assert_false(mf_day_parse_row((mf_slice){"", 0}, &billed));
   assert_false(mf_day_parse_row((mf_slice){"12", 2}, &billed));
   assert_false(mf_day_parse_row((mf_slice){"\0 1", 3}, &billed));
-  static const char many[100] = "1 1";
+  static const char many[200] = "1 1";
   assert_false(mf_day_parse_row((mf_slice){many, sizeof many}, &billed));
 }
 
@@ -61,10 +66,10 @@ static void midnight_parts_the_rows(void **state) {
   const uint64_t began_ms = (uint64_t)(mf_wall_ns() / MF_NS_PER_MS);
   uint64_t yesterday_ms = 0, today_ms = 0;
   functions->store = w.store;
-  mf_day_count(functions, &f, 10, 128);
-  mf_day_count(functions, &f, 5, 256);
+  mf_day_count(functions, &f, 10, 128, false);
+  mf_day_count(functions, &f, 5, 256, false);
   f.unwritten_day = today - 1;
-  mf_day_count(functions, &f, 7, 1);
+  mf_day_count(functions, &f, 7, 1, false);
   assert_row(&w, today - 1, 2, 2560, &yesterday_ms);
   assert_null(row_of(&w, today));
   mf_day_write(functions, &f);
@@ -72,11 +77,11 @@ static void midnight_parts_the_rows(void **state) {
   assert_in_range(yesterday_ms, began_ms, today_ms);
   assert_in_range(today_ms, began_ms, mf_wall_ns() / MF_NS_PER_MS);
   mf_lambda_entry again = {.spec = {.key = MF_STR("us-east-1/f:3")}};  // another struct, of a version: the same row
-  mf_day_count(functions, &again, 1, 100);
+  mf_day_count(functions, &again, 1, 100, false);
   mf_day_write(functions, &again);
   assert_row(&w, today, 2, 107, &today_ms);
   again.deleted = true;  // removed while it ran: written at once
-  mf_day_count(functions, &again, 1, 1);
+  mf_day_count(functions, &again, 1, 1, false);
   assert_row(&w, today, 3, 108, &today_ms);
   mf_day_write(functions, &again);  // nothing is left
   assert_row(&w, today, 3, 108, &today_ms);
