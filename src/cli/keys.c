@@ -109,17 +109,11 @@ static int new_key(const cli_server *server, bool as_json) {
   return CLI_OK;
 }
 
-static int remove_key(const cli_server *server, const char *id) {
-  mf_buf path = {0};
+static int remove_key(const cli_server *server, const char *id, bool as_json) {
   mf_error err;
-  mf_buf_text(&path, "/_mayfly/keys/");
-  cli_encode(&path, id);
-  mf_buf_append(&path, "", 1);
-  const cli_request request = {.method = "DELETE", .path = path.data};
-  bool done = path.failed ? mf_fail(&err, MF_OutOfMemory, "no memory for a request") : cli_ask(server, &request, NULL, &err);
-  int status = done ? CLI_OK : cli_fail(&err);
-  mf_buf_deinit(&path);
-  return status;
+  if (!cli_ask_about(server, "DELETE", "/_mayfly/keys/", id, NULL, &err)) return cli_fail(&err);
+  if (!cli_wants_json(as_json)) cli_line(STDOUT_FILENO, "%s opens nothing any more", id);
+  return CLI_OK;
 }
 
 int mf_cli_keys(int argc, char **argv) {
@@ -131,5 +125,5 @@ int mf_cli_keys(int argc, char **argv) {
   if (!lists && !makes && !removes) return cli_usage("keys", "keys takes nothing, `new`, or `rm ID`");
   mf_error err;
   if (!cli_find_server(&server, &err)) return cli_fail(&err);
-  return lists ? list_keys(&server, as_json) : makes ? new_key(&server, as_json) : remove_key(&server, argv[2]);
+  return lists ? list_keys(&server, as_json) : makes ? new_key(&server, as_json) : remove_key(&server, argv[2], as_json);
 }

@@ -56,13 +56,14 @@ static const command commands[] = {
      "to standard output as it came. Exits with 1 when the function failed.\n\n"
      "  --log             the invocation's log lines, on standard error\n" SERVER_HELP},
     {"logs", mf_cli_logs, "NAME [--follow]", "show a function's log", "  --follow          wait for more, until interrupted or the function is removed\n" SERVER_HELP},
-    {"events", mf_cli_events, "[NAME | show ID | retry ID | drop ID] [--json]", "show asynchronous events that wait, run or failed",
-     "Without an ID: how many events wait and run for each function (or for NAME), and the first 20 of those that wait, wait for another\n"
+    {"events", mf_cli_events, "[NAME | show ID | retry ID | drop ID] [--limit N] [--json]", "show asynchronous events that wait, run or failed",
+     "Without an ID: how many events wait and run for each function (or for NAME), and the oldest 20 of those that wait, wait for another\n"
      "attempt, or failed. Failed events for which the function has no destination or dead-letter target are kept: the last 1000 of the\n"
      "server, at most 64 MB and for 14 days.\n\n"
      "  show ID           its payload, as it came\n"
      "  retry ID          a failed event is accepted anew; one that waits for another attempt is tried now\n"
-     "  drop ID           remove it\n" JSON_HELP SERVER_HELP},
+     "  drop ID           remove it\n"
+     "  --limit N         up to N of each state instead of 20, at most 1000\n" JSON_HELP SERVER_HELP},
     {"env", mf_cli_env, "", "print key, region and endpoint as shell exports",
      "Use:  eval \"$(mayfly env)\"\nAWS clients in that shell then talk to this server.\n\n" SERVER_HELP},
     {"aws", mf_cli_aws, "[--data DIR] [--endpoint URL] ARGS...", "run aws-cli against this server",
@@ -109,7 +110,7 @@ static void print_help(void) {
 }
 
 static void print_command_help(const command *c) {
-  printf("usage: mayfly %s %s\n\n%c%s.\n\n%s", c->name, c->arguments, c->summary[0] - 32, c->summary + 1, c->details);
+  printf("usage: mayfly %s%s%s\n\n%c%s.\n\n%s", c->name, *c->arguments ? " " : "", c->arguments, c->summary[0] - 32, c->summary + 1, c->details);
 }
 
 // aws's own --help is aws-cli's, unless it is the first argument.

@@ -116,6 +116,7 @@ typedef struct mf_event_shown {
   const char *state;            // "waiting", "running", "retrying", "failed"
   char id[MF_EVENT_ID];         // for mf_events_retry and mf_events_drop
   mf_str function, qualifier, request_id, reason;
+  mf_str condition;             // why one has failed, in the words of Lambda's records ("RetriesExhausted"); "" of others
   uint32_t attempts;
   int64_t accepted_ms, at_ms;   // wall clock; at_ms: when it is due, or failed; 0
   size_t payload_bytes;

@@ -54,8 +54,9 @@ static void list_row(listing *l, mf_str key, mf_slice value) {
   const bool runs = find_kept(&l->events->running, l->table, key) != NULL;
   shown.state = runs ? "running" : is_failed ? "failed" : is_waiting ? "waiting" : "retrying";
   write_id(shown.function, is_failed ? 'f' : is_waiting ? 'w' : 'r', sequence, time, shown.id);
-  if (is_failed && shown.reason.len == 0 && ((const unsigned char *)value.data)[1] < MF_CONDITIONS)
-    shown.reason = mf_str_from(mf_condition_names[((const unsigned char *)value.data)[1]]);
+  if (is_failed && ((const unsigned char *)value.data)[1] < MF_CONDITIONS)
+    shown.condition = mf_str_from(mf_condition_names[((const unsigned char *)value.data)[1]]);
+  if (shown.reason.len == 0) shown.reason = shown.condition;
   shown.qualifier = facts.qualifier;
   shown.request_id = facts.request_id;
   shown.attempts = facts.attempts;

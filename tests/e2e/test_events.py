@@ -343,6 +343,12 @@ def test_failed_events_are_kept_tried_again_and_dropped(fast):
     missing = fast.run("events", "drop", again[0]["id"], check=False)
     assert missing.returncode == 1 and b"no such event" in missing.stderr
     assert fast.run("events", "drop", check=False).returncode == 2
+    for _ in range(3):
+        send(client, "kept", BAD_EVENT)
+    wait_for(lambda: len(events(fast, "kept")) == 3, what="three failed events")
+    assert len(json.loads(fast.run("events", "kept", "--limit", "2", "--json").stdout)["events"]) == 2
+    assert "first 2 that are failed" in on_a_terminal(fast, "events", "kept", "--limit", "2")
+    assert {e["condition"] for e in events(fast, "kept")} == {"RetriesExhausted"}
     unknown = fast.run("events", "nobody", check=False)
     assert unknown.returncode == 1 and b"Function not found" in unknown.stderr
 

@@ -202,6 +202,9 @@ def test_update_of_code_serves_the_old_one_until_the_new_one_is_ready(client):
     client.update_function_code(FunctionName="updated", ZipFile=zipped(wrong_operator_model()))
     failed = wait_for(lambda: (c := client.get_function_configuration(FunctionName="updated"))["LastUpdateStatus"] != "InProgress" and c)
     assert failed["LastUpdateStatus"] == "Failed" and "Frobnicate" in failed["LastUpdateStatusReason"]
+    version = client.publish_version(FunctionName="updated", Description="what runs")
+    assert version["LastUpdateStatus"] == "Successful" and "LastUpdateStatusReason" not in version
+    client.get_waiter("function_updated_v2").wait(FunctionName="updated:" + version["Version"])
     assert (failed["State"], failed["CodeSha256"]) == ("Active", now["CodeSha256"])
     assert json.loads(invoke(client, "updated", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 3
 

@@ -45,6 +45,7 @@ static void add_event(void *context, const mf_event_shown *event) {
                           text_json(mf_lambda_name_of(event->function)), "qualifier", text_json(event->qualifier), "request_id",
                           text_json(event->request_id), "reason", text_json(event->reason), "attempts", (int)event->attempts, "accepted_ms",
                           (json_int_t)event->accepted_ms, "bytes", (json_int_t)event->payload_bytes);
+  if (event->condition.len > 0) json_object_set_new(out, "condition", text_json(event->condition));
   if (event->at_ms > 0) json_object_set_new(out, "at_ms", json_integer(event->at_ms));
   json_array_append_new(l->events, out);
 }

@@ -109,6 +109,13 @@ static bool check_runs(mf_operation_call *call, const json_t *row) {
   return false;
 }
 
+// What became of the last update is $LATEST's matter: a version is what runs.
+static void has_gone_well(json_t *configuration) {
+  json_object_set_new(configuration, "LastUpdateStatus", json_string("Successful"));
+  json_object_del(configuration, "LastUpdateStatusReason");
+  json_object_del(configuration, "LastUpdateStatusReasonCode");
+}
+
 static void publish(mf_operation_call *call, json_t *row) {
   mf_error err;
   const uint64_t number = mf_row_version_numbers(row) + 1;
@@ -119,6 +126,7 @@ static void publish(mf_operation_call *call, json_t *row) {
   }
   json_t *version = mf_version_row(row, number), *description = json_object_get(call->body, "Description");
   if (json_is_string(description)) json_object_set(mf_row_configuration(version), "Description", description);
+  has_gone_well(mf_row_configuration(version));
   json_object_set_new(row, "versions", json_integer((json_int_t)number));
   mf_touch_revision(row);
   mf_pending_answer *answer = mf_answer_when_stored(call, mf_version_json(call->region, call->name, version, false));
