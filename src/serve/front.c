@@ -89,6 +89,14 @@ static void metrics(mf_http_request *http, const mf_principal *principal, void *
   mf_serve_metrics(http, &sources);
 }
 
+// Mayfly's own paths are Lambda's alone, whatever else a signature may be for.
+static bool route_own(front *f, mf_http_request *http, mf_route_result *result) {
+  const bool keys = mf_str_starts(mf_request_target(http), MF_STR("/_mayfly/keys"));
+  const bool found = keys ? mf_serve_keys_route(f->keys, http, result) : mf_lambda_route(f->lambda, http, result);
+  if (found) result->service = "lambda";
+  return found;
+}
+
 static bool route(void *context, mf_http_request *http, mf_str service, mf_route_result *result) {
   front *f = context;
   mf_str target = mf_request_target(http);
@@ -103,8 +111,8 @@ static bool route(void *context, mf_http_request *http, mf_str service, mf_route
     *result = (mf_route_result){.handle = metrics, .context = f, .anonymous = f->setup->listening->loopback};
     return true;
   }
-  if (mf_str_starts(target, MF_STR("/_mayfly/keys"))) return mf_serve_keys_route(f->keys, http, result);
-  if (mf_str_is(service, "lambda") || mf_str_starts(target, MF_STR("/_mayfly/"))) return mf_lambda_route(f->lambda, http, result);
+  if (mf_str_starts(target, MF_STR("/_mayfly/"))) return route_own(f, http, result);
+  if (mf_str_is(service, "lambda")) return mf_lambda_route(f->lambda, http, result);
   return mf_serve_services_route(f->services, http, service, result) || mf_lambda_route(f->lambda, http, result);
 }
 

@@ -123,13 +123,20 @@ static bool find_secret(mf_http_request *request, mf_str *secret, mf_auth_error 
   }
 }
 
+// What is signed for one service is no right to another: an S3 client's presigned URL leaves its body out of the signature.
+static bool scope_fits(const mf_http_request *request, mf_auth_error *err) {
+  const char *service = request->route.service;
+  if (!service || mf_str_is(request->signature.service, service)) return true;
+  return mf_auth_fail(err, "InvalidSignatureException", "Credential should be scoped to correct service: '%s'.", service);
+}
+
 // Key, scope and date are good enough to take the body?
 static bool peer_may_send(mf_http_request *request, mf_auth_error *err) {
   mf_signature *signature = &request->signature;
   mf_sigv4_request parts = mf_wire_signed_parts(request);
   mf_str secret;
   if (!signature->present) return mf_auth_fail(err, "MissingAuthenticationTokenException", "Missing Authentication Token");
-  return find_secret(request, &secret, err) && mf_signature_is_current(signature, &parts, mf_wall_ns() / MF_NS_PER_S, err);
+  return scope_fits(request, err) && find_secret(request, &secret, err) && mf_signature_is_current(signature, &parts, mf_wall_ns() / MF_NS_PER_S, err);
 }
 
 static bool judge_signature(mf_http_request *request, const mf_sigv4_request *parts, mf_auth_error *err) {

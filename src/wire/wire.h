@@ -54,6 +54,7 @@ typedef struct mf_route_result {
   bool anonymous;
   mf_error_form form;
   const char *xmlns;                             // the query protocol's, of the service
+  const char *service;                           // the one that the credential scope must name, NULL: whichever it names
 } mf_route_result;
 typedef enum mf_key_verdict { MF_KEY_UNKNOWN, MF_KEY_EXPIRED, MF_KEY_GOOD } mf_key_verdict;
 typedef struct mf_wire_handlers {

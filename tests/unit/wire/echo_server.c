@@ -5,6 +5,7 @@
 //   /later?ms=N  signed; answers after N ms; prints "gone" when the client did not wait
 //   /large?bytes=N  signed; answers N bytes
 //   /small       signed; takes 100 bytes
+//   /strict      signed for the service lambda; answers the body
 //   /parameter?name=x  signed; answers the parameter's decoded value
 // Key: AKIDEXAMPLE / wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY. Options: --tls CERT KEY, --idle SECONDS,
 // --connections N (of one peer), --most N (of all), --waiting BYTES (of answers), --unverified BYTES (of bodies). The kernel buffers little of an answer.
@@ -100,6 +101,7 @@ static bool route(void *context, mf_http_request *request, mf_str service, mf_ro
   else if (mf_str_is(target, "/parameter")) result->handle = handle_parameter;
   else if (mf_str_is(target, "/large")) result->handle = handle_large;
   else if (mf_str_is(target, "/small")) result->max_body_bytes = 100;
+  else if (mf_str_is(target, "/strict")) result->service = "lambda";
   else if (!mf_str_starts(target, MF_STR("/echo"))) return false;
   return true;
 }

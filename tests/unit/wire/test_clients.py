@@ -190,6 +190,16 @@ class Signatures(unittest.TestCase):
         method, target, _, headers = signed(self.server, 'POST', '/echo', b'1', good)
         self.expect((method, target, b'2', headers), 403, 'InvalidSignatureException')
 
+    def test_a_route_for_one_service_takes_no_other_s_signature(self):
+        self.expect(signed(self.server, 'POST', '/strict', b'1'), 200)
+        self.expect(signed(self.server, 'POST', '/strict', presign=True), 200)
+        for service in ('s3', 'lambda-x', 'iam', 'Lambda'):
+            self.expect(signed(self.server, 'POST', '/strict', b'1', service=service), 403, 'InvalidSignatureException',
+                        "Credential should be scoped to correct service: 'lambda'.")
+        unsigned = {'x-amz-content-sha256': 'UNSIGNED-PAYLOAD'}
+        self.expect(signed(self.server, 'POST', '/strict', b'1', unsigned, service='s3'), 403, 'InvalidSignatureException')
+        self.expect(signed(self.server, 'POST', '/strict', b'1', unsigned), 403, 'InvalidSignatureException')
+
     def test_dates_in_a_date_header(self):
         self.expect(signed(self.server, 'POST', '/echo', b'1', {'Date': 'any'}), 200)
 

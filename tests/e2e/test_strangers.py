@@ -1,0 +1,47 @@
+"""What somebody tries who holds less than a key of Lambda's: another service's signature, floods, headers that lie."""
+import urllib.error
+import urllib.request
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.config
+import botocore.credentials
+import pytest
+
+from test_functions import refused
+from world import zipped
+
+
+def sent(server, method, url, body=None, headers=None):
+    """(status, type of error, body)"""
+    request = urllib.request.Request(url if "://" in url else server.endpoint + url, body, headers or {}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, None, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers.get("x-amzn-ErrorType"), error.read()
+
+
+def signed(server, method, path, body=b"", service="lambda", auth=botocore.auth.SigV4Auth, **headers):
+    request = botocore.awsrequest.AWSRequest(method, server.endpoint + path, data=body, headers=headers)
+    auth(botocore.credentials.Credentials(server.access_key, server.secret), service, "us-east-1").add_auth(request)
+    return sent(server, method, request.url, body, dict(request.headers))
+
+
+@pytest.mark.parametrize("service", ["s3", "iam", "logs", "sts", "sqs"])
+def test_mayflys_own_paths_take_signatures_for_lambda_alone(server, service):
+    for method, path in (("PUT", "/_mayfly/functions/viaOther"), ("GET", "/_mayfly/functions"), ("GET", "/_mayfly/keys"), ("POST", "/_mayfly/keys"),
+                         ("GET", "/_mayfly/logs/f"), ("DELETE", "/_mayfly/events/x")):
+        status, error, body = signed(server, method, path, zipped() if method == "PUT" else b"", service)
+        assert (status, error) == (403, "InvalidSignatureException") and b"scoped to correct service: 'lambda'" in body, (path, status, body)
+
+
+def test_a_presigned_upload_to_s3_deploys_nothing(server, client):
+    s3 = server.client(service="s3", config=botocore.config.Config(signature_version="s3v4", s3={"addressing_style": "path"}))
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": "_mayfly", "Key": "functions/viaS3"})
+    assert "/_mayfly/functions/viaS3?" in url
+    assert sent(server, "PUT", url, zipped())[:2] == (403, "InvalidSignatureException")
+    status, error, _ = signed(server, "PUT", "/_mayfly/functions/viaS3", zipped(), **{"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    assert (status, error) == (403, "InvalidSignatureException")
+    assert refused(client.get_function, FunctionName="viaS3")[0] == 404
+    assert signed(server, "GET", "/_mayfly/functions", auth=botocore.auth.SigV4QueryAuth)[0] == 200  # presigned for Lambda
