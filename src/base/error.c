@@ -31,6 +31,7 @@ bool mf_fail(mf_error *err, mf_code code, const char *format, ...) {
 static mf_code code_of_errno(int number) {
   switch (number) {
     case ENOSPC:
+    case EFBIG:  // RLIMIT_FSIZE
     case EDQUOT: return MF_NoSpace;
     case EACCES:
     case EPERM: return MF_Permission;

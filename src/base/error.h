@@ -29,7 +29,7 @@ typedef struct mf_error {
 
 // Fills *err and returns false, so that a failing function can end in `return mf_fail(...)`.
 bool mf_fail(mf_error *err, mf_code code, const char *format, ...) MF_PRINTF(3, 4);
-// Like mf_fail, and appends ": " and the text of errno. ENOSPC/EDQUOT become MF_NoSpace, EACCES/EPERM MF_Permission,
+// Like mf_fail, and appends ": " and the text of errno. ENOSPC/EDQUOT/EFBIG become MF_NoSpace, EACCES/EPERM MF_Permission,
 // ENOMEM MF_OutOfMemory, everything else MF_Io.
 bool mf_fail_errno(mf_error *err, const char *format, ...) MF_PRINTF(2, 3);
 // Puts "<format>: " before the message there is and returns false; the code stays.

@@ -301,6 +301,7 @@ static bool prepare(struct keeper *keeper, mf_error *err) {
     setrlimit(RLIMIT_NOFILE, &files);
   }
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // front's too: what passes RLIMIT_FSIZE is refused as on a full disk; the sandboxed have the signal again
   sigset_t wanted;
   sigemptyset(&wanted);
   const int signals[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};

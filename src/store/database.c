@@ -26,7 +26,7 @@ static bool fail(mf_database *database, const char *what, mf_error *err) {
   int code = sqlite3_errcode(connection);
   int number = sqlite3_system_errno(connection);
   mf_code kind = MF_Io;
-  if (code == SQLITE_FULL || number == ENOSPC || number == EDQUOT) kind = MF_NoSpace;
+  if (code == SQLITE_FULL || number == ENOSPC || number == EDQUOT || number == EFBIG) kind = MF_NoSpace;
   else if (code == SQLITE_NOMEM) kind = MF_OutOfMemory;
   else if (code == SQLITE_PERM || code == SQLITE_READONLY || code == SQLITE_CANTOPEN) kind = MF_Permission;
   return mf_fail(err, kind, "database: %s: %s", what, sqlite3_errmsg(connection));

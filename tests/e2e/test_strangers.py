@@ -1,4 +1,5 @@
 """What somebody tries who holds less than a key of Lambda's: another service's signature, floods, headers that lie."""
+import json
 import urllib.error
 import urllib.request
 
@@ -9,7 +10,7 @@ import botocore.credentials
 import pytest
 
 from test_functions import refused
-from world import zipped
+from world import Server, create, invoke, zipped
 
 
 def sent(server, method, url, body=None, headers=None):
@@ -45,3 +46,23 @@ def test_a_presigned_upload_to_s3_deploys_nothing(server, client):
     assert (status, error) == (403, "InvalidSignatureException")
     assert refused(client.get_function, FunctionName="viaS3")[0] == 404
     assert signed(server, "GET", "/_mayfly/functions", auth=botocore.auth.SigV4QueryAuth)[0] == 200  # presigned for Lambda
+
+
+@pytest.fixture
+def with_small_files():
+    """A server none of whose files may be longer than 40 MB, as a shell's or a service's limits may say."""
+    running = Server(prefix=("sh", "-c", 'ulimit -f 80000; exec "$@"', "sh"))
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+def test_a_file_that_may_not_grow_is_a_full_disk_and_no_death(with_small_files):
+    client, front = with_small_files.client(), with_small_files.health()["pid"]
+    create(client, "fits")
+    for _ in range(2):
+        status, error, _ = signed(with_small_files, "PUT", "/_mayfly/functions/big", bytes(55 << 20))
+        assert (status, error) == (507, "ServiceException")
+    assert with_small_files.health()["pid"] == front
+    assert json.loads(invoke(client, "fits", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
+    assert with_small_files.stop() == 0

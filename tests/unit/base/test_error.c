@@ -25,6 +25,12 @@ static void errno_becomes_a_code_and_a_text(void **state) {
   assert_false(mf_fail_errno(&err, "blob %d", 7));
   assert_int_equal(err.code, MF_NoSpace);
   assert_string_equal(err.message, "blob 7: No space left on device");
+  const int full[] = {ENOSPC, EDQUOT, EFBIG};
+  for (size_t i = 0; i < MF_COUNT(full); i++) {
+    errno = full[i];
+    assert_false(mf_fail_errno(&err, "blob"));
+    assert_int_equal(err.code, MF_NoSpace);
+  }
 }
 
 static void a_message_that_is_too_long_is_cut(void **state) {
