@@ -38,13 +38,35 @@ static bool last_part(mf_str *text, mf_str *part) {
   return true;
 }
 
-// As regions are called, whichever there are.
+static bool skip(mf_str *text, const char *prefix) {
+  const size_t len = strlen(prefix);
+  if (!mf_str_starts(*text, (mf_str){prefix, len})) return false;
+  *text = (mf_str){text->data + len, text->len - len};
+  return true;
+}
+
+static size_t skip_letters(mf_str *text, size_t most) {
+  size_t n = 0;
+  while (n < text->len && n < most && text->data[n] >= 'a' && text->data[n] <= 'z') n++;
+  *text = (mf_str){text->data + n, text->len - n};
+  return n;
+}
+
+// "-gov", "-iso", "-isob"
+static void skip_partition(mf_str *text) {
+  mf_str rest = *text;
+  if (skip(&rest, "-iso")) skip_letters(&rest, 1);
+  else if (!skip(&rest, "-gov")) return;
+  if (mf_str_starts(rest, MF_STR("-"))) *text = rest;
+}
+
+// As AWS calls its regions, whichever there are: (eusc-)?[a-z]{2}(-gov|-iso[a-z]?)?-[a-z]+-[0-9].
 static bool is_region(mf_str text) {
-  for (size_t i = 0; i < text.len; i++) {
-    const char c = text.data[i];
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-')) return false;
-  }
-  return text.len > 0 && text.len < 32;
+  if (text.len >= 32) return false;
+  skip(&text, "eusc-");
+  if (skip_letters(&text, 2) != 2) return false;
+  skip_partition(&text);
+  return skip(&text, "-") && skip_letters(&text, text.len) > 0 && skip(&text, "-") && text.len == 1 && text.data[0] >= '0' && text.data[0] <= '9';
 }
 
 static bool split_credential(mf_str credential, mf_signature *out, mf_auth_error *err) {

@@ -591,7 +591,7 @@ def test_signatures_that_are_bad_expired_or_absent(server):
     assert status_of(signed(server, access_key="AKIAAAAAAAAAAAAAAAAA"))[0] == 403
     assert status_of(signed(server, moment=datetime.datetime.utcnow() - datetime.timedelta(minutes=16)))[0] == 403
     assert status_of(signed(server, moment=datetime.datetime.utcnow() + datetime.timedelta(minutes=16)))[0] == 403
-    for region in ("..", "US-EAST-1", "a b", "x" * 40):
+    for region in ("..", "US-EAST-1", "a b", "x" * 40, "a", "1", "-"):
         code, text = status_of(signed(server, region=region))
         assert code == 403 and b"Credential should be scoped to a valid region." in text, (region, text)
     for path in ("/2015-03-31/functions/", "/_mayfly/functions", "/_mayfly/keys", "/_mayfly/logs/f"):

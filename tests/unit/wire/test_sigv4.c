@@ -135,6 +135,23 @@ static void malformed_authorization_is_named(void **state) {
     assert_string_equal(judge(&vectors[0], mf_str_from(cases[i][0]), suite_time_s, &err), cases[i][1]);
 }
 
+// Those of botocore's partitions, and one of the European cloud's.
+static void a_scope_names_a_region_of_aws_s_form(void **state) {
+  (void)state;
+  static const char *const good[] = {"us-east-2", "ap-northeast-3", "cn-northwest-1", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eu-isoe-west-1",
+                                     "us-isof-south-1", "eusc-de-east-1", "il-central-1", "mx-central-1"};
+  static const char *const bad[] = {"a", "1", "-", "--", "us-east", "us-east-", "us-east-10", "us-east-x", "us--1", "us-east-1-", "usa-east-1", "u-east-1", "US-EAST-1",
+                                    "us-east1-1", "us-gov--1", "us-isobb-east-1-1", "eusc-east-1", "eusc-", "us-aaaaaaaaaaaaaaaaaaaaaaaaaaaa-1", " us-east-1"};
+  mf_auth_error err;
+  for (size_t i = 0; i < MF_COUNT(good) + MF_COUNT(bad); i++) {
+    const char *region = i < MF_COUNT(good) ? good[i] : bad[i - MF_COUNT(good)];
+    const char *line = mf_str_format(&arena, "AWS4-HMAC-SHA256 Credential=a/20150830/%s/service/aws4_request, SignedHeaders=host;x-amz-date, " SIGNATURE, region);
+    assert_string_equal(judge(&vectors[0], mf_str_from(line), suite_time_s, &err), "InvalidSignatureException");
+    const bool refused = strcmp(err.message, "Credential should be scoped to a valid region.") == 0;
+    if (refused != (i >= MF_COUNT(good))) fail_msg("'%s': %s", region, err.message);
+  }
+}
+
 // Signed as it says, over x-amz-date alone: refused for what the signature leaves out, not because it is wrong.
 static void a_signature_that_leaves_out_the_host_is_refused(void **state) {
   (void)state;
@@ -158,6 +175,7 @@ int main(void) {
       cmocka_unit_test(every_changed_digit_is_refused),
       cmocka_unit_test(a_signature_is_good_for_15_minutes_before_and_after),
       cmocka_unit_test(malformed_authorization_is_named),
+      cmocka_unit_test(a_scope_names_a_region_of_aws_s_form),
       cmocka_unit_test(a_signature_that_leaves_out_the_host_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, clean);
