@@ -66,3 +66,9 @@ def test_a_file_that_may_not_grow_is_a_full_disk_and_no_death(with_small_files):
     assert with_small_files.health()["pid"] == front
     assert json.loads(invoke(client, "fits", {"x": [[1, 1, 1, 1]]})[1])["y"][0][0] == 2
     assert with_small_files.stop() == 0
+
+
+def test_a_deploy_without_a_package_is_refused_at_once(server, client):
+    status, error, body = signed(server, "PUT", "/_mayfly/functions/nothing")
+    assert (status, error) == (400, "InvalidParameterValueException") and b"no body" in body
+    assert refused(client.get_function, FunctionName="nothing")[0] == 404

@@ -91,13 +91,21 @@ static void raw_stored(mf_package_put *put) {
   }
 }
 
+static bool brings_package(mf_http_request *http) {
+  int fd;
+  uint64_t len;
+  mf_request_body(http, &fd, &len);
+  if (len == 0) mf_refuse(http, 400, "InvalidParameterValueException", "The request has no body: it must be the package, a zip file or a model");
+  return len > 0;
+}
+
 static void put_function(mf_http_request *http, const mf_principal *principal, void *context) {
   mf_lambda *lambda = context;
   mf_package_put *put;
   mf_str name;
   char *key;
   long memory, timeout;
-  if (!mf_own_name(http, principal, &name, &key) || !mf_own_number(http, "memory", 128, 10240, &memory) ||
+  if (!mf_own_name(http, principal, &name, &key) || !brings_package(http) || !mf_own_number(http, "memory", 128, 10240, &memory) ||
       !mf_own_number(http, "timeout", 1, 900, &timeout) || !mf_package_begin_raw(lambda, http, key, &put))
     return;
   put->memory_mb = (uint32_t)memory;
