@@ -33,13 +33,25 @@ static bool is_function_url(mf_str host) {
   return is_below(host, ".on.aws") && left > sizeof middle && strncasecmp(dot, middle, sizeof middle - 1) == 0;
 }
 
+// "" or ":80" (RFC 9112, section 3.2: digits, or none).
+static bool is_port(mf_str text) {
+  if (text.len == 0) return true;
+  if (text.data[0] != ':' || text.len > 6) return false;
+  for (size_t i = 1; i < text.len; i++)
+    if (text.data[i] < '0' || text.data[i] > '9') return false;
+  return true;
+}
+
 bool mf_wire_host_is_ours(const mf_wire *wire, mf_str host) {
   if (host.len == 0 || wire->tls) return true;
   if (host.data[0] == '[') {
     const char *end = memchr(host.data, ']', host.len);
-    return end && is_address((mf_str){host.data + 1, (size_t)(end - host.data) - 1}, AF_INET6);
+    if (!end) return false;
+    const size_t len = (size_t)(end + 1 - host.data);
+    return is_address((mf_str){host.data + 1, len - 2}, AF_INET6) && is_port((mf_str){end + 1, host.len - len});
   }
   const char *colon = memchr(host.data, ':', host.len);
+  if (colon && !is_port((mf_str){colon, host.len - (size_t)(colon - host.data)})) return false;
   if (colon) host.len = (size_t)(colon - host.data);
   if (host.len > 0 && host.data[host.len - 1] == '.') host.len--;
   return is_address(host, AF_INET) || is_name(host, "localhost") || is_below(host, ".localhost") ||

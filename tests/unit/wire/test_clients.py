@@ -232,6 +232,16 @@ class Http(unittest.TestCase):
         self.assertEqual(status, 403, body)
         self.assertIn(b'Host', body)
 
+    def test_names_and_ports_of_a_host(self):
+        good = ('127.0.0.1', '127.0.0.1:18102', '127.0.0.1:', '[::1]', '[::1]:80', '[::ffff:127.0.0.1]:1', 'localhost:65535', 'LOCALHOST', 'a.localhost:1', 'localhost.:8',
+                'lambda.us-east-1.amazonaws.com:443', 'x.lambda-url.us-east-1.on.aws', '')
+        bad = ('127.0.0.1:18102.evil.com', '127.0.0.1:80:80', '127.0.0.1:8o', '127.0.0.1:123456', '127.0.0.1:-1', '127.0.0.1: 80', '127.0.0.1.evil.com', '[::1]evil',
+               '[::1]:evil', '[::1]80', '[::1]:80.evil.com', '[::1', '[::1].evil.com', '[127.0.0.1]', '::1', 'localhost:1.evil.com', 'localhost:80@evil', 'evil.com:80',
+               'evillocalhost', 'amazonaws.com.evil.com', '@127.0.0.1')
+        for host in (*good, *bad):
+            status, _, body = ask(self.server, ('GET', '/anonymous', b'', {'Host': host}))
+            self.assertEqual(status, 200 if host in good else 403, (host, body))
+
     def test_too_large_is_refused_and_the_answer_arrives_while_the_client_still_sends(self):
         for path, limit in (('/small', 100), ('/echo', 8 << 20)):
             status, headers, _ = ask(self.server, signed(self.server, 'POST', path, b'x' * (limit + 3_000_000)))
