@@ -100,8 +100,9 @@ void mf_wire_drop_response(mf_http_request *request) {
 
 static void respond_query_error(mf_http_request *request, int status, const char *code, const char *message) {
   mf_buf out = {.arena = &request->arena};
-  mf_buf_format(&out, "<ErrorResponse xmlns=\"%s\">\n  <Error>\n    <Type>%s</Type>\n    <Code>%s</Code>\n    <Message>",
-                request->route.xmlns ? request->route.xmlns : "", status >= 500 ? "Receiver" : "Sender", code);
+  const char *xmlns = request->route.xmlns;
+  mf_buf_format(&out, "<ErrorResponse%s%s%s>\n  <Error>\n    <Type>%s</Type>\n    <Code>%s</Code>\n    <Message>", xmlns ? " xmlns=\"" : "",
+                xmlns ? xmlns : "", xmlns ? "\"" : "", status >= 500 ? "Receiver" : "Sender", code);
   mf_buf_xml_text(&out, mf_str_from(message));
   mf_buf_format(&out, "</Message>\n  </Error>\n  <RequestId>%s</RequestId>\n</ErrorResponse>\n", request->id);
   const mf_header header = {"Content-Type", MF_STR("text/xml")};

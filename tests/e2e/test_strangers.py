@@ -2,6 +2,7 @@
 import json
 import urllib.error
 import urllib.request
+import xml.etree.ElementTree
 
 import botocore.auth
 import botocore.awsrequest
@@ -72,3 +73,12 @@ def test_a_deploy_without_a_package_is_refused_at_once(server, client):
     status, error, body = signed(server, "PUT", "/_mayfly/functions/nothing")
     assert (status, error) == (400, "InvalidParameterValueException") and b"no body" in body
     assert refused(client.get_function, FunctionName="nothing")[0] == 404
+
+
+def test_a_service_that_is_not_served_is_refused_in_xml_without_an_empty_namespace(server):
+    status, _, body = signed(server, "GET", "/bucket", service="s3", **{"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    root = xml.etree.ElementTree.fromstring(body)
+    assert status == 501 and b"xmlns" not in body
+    assert (root.tag, root.findtext("Error/Code")) == ("ErrorResponse", "NotImplementedException") and "'s3' is not supported" in root.findtext("Error/Message")
+    status, _, body = signed(server, "POST", "/", b"Action=GetRole", "iam", **{"content-type": "application/x-www-form-urlencoded"})
+    assert status == 400 and xml.etree.ElementTree.fromstring(body).tag == "{https://iam.amazonaws.com/doc/2010-05-08/}ErrorResponse"
