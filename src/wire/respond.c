@@ -29,7 +29,7 @@ static void add_headers(mf_http_request *request, const mf_header *headers, uint
   for (uint32_t i = 0; i < n_headers; i++) {
     mf_str value = headers[i].value;
     if (!is_clean(value)) {
-      mf_log(MF_LOG_ERROR, "the header %s was left out of an answer: it holds control characters", headers[i].name);
+      mf_log(MF_LOG_DEBUG, "the header %s was left out of an answer: it holds control characters", headers[i].name);  // a stranger's Origin, say
       continue;
     }
     if (value.len >= 512) value = mf_str_copy(&request->arena, value);

@@ -1,6 +1,7 @@
 """What somebody tries who holds less than a key of Lambda's: another service's signature, floods, headers that lie."""
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 import xml.etree.ElementTree
 
@@ -10,6 +11,7 @@ import botocore.config
 import botocore.credentials
 import pytest
 
+from test_function_urls import exchange
 from test_functions import refused
 from world import Server, create, invoke, zipped
 
@@ -82,3 +84,21 @@ def test_a_service_that_is_not_served_is_refused_in_xml_without_an_empty_namespa
     assert (root.tag, root.findtext("Error/Code")) == ("ErrorResponse", "NotImplementedException") and "'s3' is not supported" in root.findtext("Error/Message")
     status, _, body = signed(server, "POST", "/", b"Action=GetRole", "iam", **{"content-type": "application/x-www-form-urlencoded"})
     assert status == 400 and xml.etree.ElementTree.fromstring(body).tag == "{https://iam.amazonaws.com/doc/2010-05-08/}ErrorResponse"
+
+
+@pytest.fixture(scope="module")
+def a_public_url(server, client):
+    """(address, Host) of a URL that anybody may call."""
+    create(client, "public")
+    client.add_permission(FunctionName="public", StatementId="all", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    config = client.create_function_url_config(FunctionName="public", AuthType="NONE", Cors={"AllowOrigins": ["*"]})
+    return server.endpoint.removeprefix("http://"), urllib.parse.urlsplit(config["FunctionUrl"]).hostname
+
+
+def test_a_stranger_s_origin_writes_no_line_into_the_server_s_log(server, a_public_url):
+    where, host = a_public_url
+    before = server.log.read_text()
+    for origin in ("https://a.example\x01", "\x7f", "https://a.example/\x1b[2J"):
+        status, headers, _ = exchange(where, "POST", "/", b'{"x": [[1, 2, 3, 4]]}', {"Host": host, "Origin": origin})
+        assert status == 200 and "access-control-allow-origin" not in {name.lower() for name in headers}
+    assert server.log.read_text() == before
