@@ -16,9 +16,10 @@ static void no_room(mf_http_request *request, const char *message) {
 }
 
 // ---- bodies whose signature cannot be checked yet ----
-// A signature covers the body, so whoever knows no more than a key's name can send one until its end. All such bodies that lie in files stay
-// within a bound, and within what the disk can bear; what passes it is paid by who sends slowest: one that stands still or dribbles goes
-// before one that uploads, whose place nobody can hold without sending as fast.
+// A signature covers the body, so whoever knows no more than a key's name can send one until its end, and a function's URL may be anybody's. All
+// such bodies that lie in memory stay within a bound: what passes it goes into a file, as if it were long. Those in files stay within another,
+// and within what disk and descriptors can bear; what passes that is paid by who sends slowest: one that stands still or dribbles goes before one
+// that uploads, whose place nobody can hold without sending as fast.
 // The pace that a body begins with, so that it is not judged by its first moment, and that no burst passes. Of those that have it the longest
 // body goes.
 enum { FULL_PACE_BYTES = 1 << 20 };
@@ -28,9 +29,16 @@ static void refuse_for_now(mf_http_request *request) {
                    "Try again later.", true);
 }
 
-void mf_wire_body_verified(mf_http_request *request) {
+static void leave_files(mf_http_request *request) {
+  request->wire->unverified_files -= request->unverified_bytes > 0;
   request->wire->unverified_bytes -= request->unverified_bytes;
   request->unverified_bytes = 0;
+}
+
+void mf_wire_body_verified(mf_http_request *request) {
+  leave_files(request);
+  request->wire->unverified_memory -= request->unverified_memory;
+  request->unverified_memory = 0;
 }
 
 static uint64_t most_unverified(const mf_wire *wire) {
@@ -51,7 +59,7 @@ static mf_http_request *slowest(const mf_wire *wire) {
 
 // What it still sends is dropped, and then the client reads why.
 static void give_up(mf_http_request *request) {
-  mf_wire_body_verified(request);
+  leave_files(request);
   mf_close(&request->body_fd);
   refuse_for_now(request);
 }
@@ -65,9 +73,10 @@ static bool count_unverified(mf_http_request *request, uint64_t len) {
     no_room(request, "it alone would take more than bodies may");
     return false;
   }
+  wire->unverified_files += request->unverified_bytes == 0 && len > 0;
   request->unverified_bytes += len;
   wire->unverified_bytes += len;
-  while (wire->unverified_bytes > most && !request->response) give_up(slowest(wire));
+  while ((wire->unverified_bytes > most || wire->unverified_files > wire->max_unverified_files) && !request->response) give_up(slowest(wire));
   return !request->response;
 }
 
@@ -82,10 +91,18 @@ bool mf_wire_body_begin(mf_http_request *request) {
     mf_wire_body_too_large(request);
     return false;
   }
-  if (request->content_length <= BODY_IN_MEMORY && !mf_buf_reserve(&request->body, (size_t)request->content_length)) {
-    no_room(request, "no memory");
-    return false;
-  }
+  return true;
+}
+
+// Room in memory for the body when it is so long; false: it belongs into a file. A short one lies in the request's own memory.
+static bool hold(mf_http_request *request, uint64_t bytes) {
+  mf_wire *wire = request->wire;
+  const bool counts = bytes > SHORT_BODY && !request->verified;
+  if (bytes <= request->body.capacity) return true;
+  if (bytes > BODY_IN_MEMORY || (counts && wire->unverified_memory + bytes > wire->max_unverified_memory)) return false;
+  if (!mf_buf_reserve(&request->body, (size_t)bytes - request->body.len) || !counts) return true;  // a failure is the next append's
+  request->unverified_memory += request->body.capacity;  // what it had grown out of stays in the arena
+  wire->unverified_memory += request->body.capacity;
   return true;
 }
 
@@ -97,13 +114,9 @@ static bool spill(mf_http_request *request, mf_error *err) {
 }
 
 // A length that was announced says at once where the body goes; one that was not is spilled when it has grown too long.
-static bool belongs_into_file(const mf_http_request *request, size_t len) {
-  const bool announced = request->content_length != UINT64_MAX && request->content_length > BODY_IN_MEMORY;
-  return request->body_fd < 0 && (announced || request->body.len + len > BODY_IN_MEMORY);
-}
-
 static bool keep(mf_http_request *request, const void *data, size_t len, mf_error *err) {
-  if (belongs_into_file(request, len) && !spill(request, err)) return false;
+  const uint64_t known = request->content_length != UINT64_MAX ? request->content_length : request->body.len + len;
+  if (request->body_fd < 0 && !hold(request, known) && !spill(request, err)) return false;
   if (request->body_fd >= 0 && !count_unverified(request, len)) return true;
   if (request->response) return true;
   if (request->body_fd >= 0) return mf_write_all(request->body_fd, data, len, "request body", err);

@@ -5,6 +5,7 @@
 // half-closed connection still wants its answer), so it is answered by an interim "100 Continue", which every HTTP/1.1 client has to
 // pass over: a peer that left resets the connection, and only that ends the request.
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 #include "server.h"
 
 #define FIRST_HEADERS_NS (10 * MF_NS_PER_S)
+enum { CROWD = 256 };
 
 static int socket_of(struct MHD_Connection *handle) {
   const union MHD_ConnectionInfo *info = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -142,6 +144,7 @@ static wire_connection *opened(mf_wire *wire, struct MHD_Connection *handle) {
   else wire->oldest = connection;
   wire->connections = connection;
   wire->n_connections++;
+  wire->most_connections = MF_MAX(wire->most_connections, wire->n_connections);
   make_room(connection);
   connection->watched = mf_loop_add(wire->loop, &connection->hang_up, EPOLLRDHUP, &err);
   if (wire->sweep.position == 0 && !mf_loop_timer_set(wire->loop, &wire->sweep, mf_now_ns() + MF_NS_PER_S, &err))
@@ -185,6 +188,14 @@ static bool is_too_slow(const wire_connection *connection, int64_t now) {
   return now > request->patience_ns;
 }
 
+// malloc keeps what thousands of connections and their bodies took, page by page between what lives on. When most of them are gone the system
+// gets it back.
+static void give_back_memory(mf_wire *wire) {
+  if (wire->most_connections < CROWD || wire->n_connections > wire->most_connections / 4) return;
+  wire->most_connections = wire->n_connections;
+  malloc_trim(0);
+}
+
 void mf_wire_sweep(mf_timer *timer) {
   mf_wire *wire = timer->data;
   mf_error err;
@@ -194,5 +205,6 @@ void mf_wire_sweep(mf_timer *timer) {
     if (c->cut || !is_too_slow(c, now)) continue;
     cut(c);
   }
+  give_back_memory(wire);
   if (wire->connections && !mf_loop_timer_set(wire->loop, timer, now + MF_NS_PER_S, &err)) mf_log(MF_LOG_WARN, "%s", err.message);
 }

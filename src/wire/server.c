@@ -365,6 +365,7 @@ static uint64_t default_waiting_bytes(void) {
 static void set_defaults(mf_wire_options *options) {
   if (options->max_waiting_bytes == 0) options->max_waiting_bytes = default_waiting_bytes();
   if (options->max_unverified_bytes == 0) options->max_unverified_bytes = UINT64_C(256) << 20;
+  if (options->max_unverified_memory == 0) options->max_unverified_memory = UINT64_C(16) << 20;
   if (options->max_connections == 0) options->max_connections = DEFAULT_CONNECTIONS;
   if (options->max_connections_per_peer == 0) options->max_connections_per_peer = options->max_connections;
   if (options->idle_timeout_s == 0) options->idle_timeout_s = DEFAULT_IDLE_S;
@@ -382,7 +383,8 @@ mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *given, const mf_wi
                     .tls = options->tls_certificate_pem != NULL, .random_used = sizeof wire->random,
                     .max_connections = options->max_connections,
                     .max_connections_per_peer = options->max_connections_per_peer, .max_waiting_bytes = options->max_waiting_bytes,
-                    .max_unverified_bytes = options->max_unverified_bytes,
+                    .max_unverified_bytes = options->max_unverified_bytes, .max_unverified_memory = options->max_unverified_memory,
+                    .max_unverified_files = MF_MAX(options->max_connections / 8, 8u),
                     .idle_timeout_ns = (int64_t)options->idle_timeout_s * MF_NS_PER_S, .sweep = {.fire = mf_wire_sweep, .data = wire}};
   snprintf(wire->listen_host, sizeof wire->listen_host, "%s", options->listen_host ? options->listen_host : "");
   if (gethostname(wire->host_name, sizeof wire->host_name - 1) != 0) wire->host_name[0] = 0;

@@ -10,6 +10,7 @@
 
 enum {
   BODY_IN_MEMORY = 64 * 1024,   // a longer body goes to a file
+  SHORT_BODY = 4 * 1024,        // one that is always in memory, within the request's own
   SMALL_ANSWER = 64 * 1024,     // one that is always sent, however many wait
   REQUEST_MEMORY = 8 * 1024,    // of a request's arena before it calls malloc; enough for an invocation with a small payload
   MAX_HEADERS = 100,
@@ -63,7 +64,7 @@ struct mf_http_request {
   int body_fd;                  // -1: in memory
   mf_sha256_stream body_hash;
   bool verified;                // the signature is right, and names the body's hash
-  uint64_t unverified_bytes;    // of wire's
+  uint64_t unverified_bytes, unverified_memory;  // of wire's
   uint64_t pace_bytes;          // lately received: halved each second
   int64_t patience_ns;          // until when the rest is waited for; more of it buys more
   // answer
@@ -95,8 +96,11 @@ struct mf_wire {
   char listen_host[256], host_name[256];
   wire_connection *connections, *oldest;  // from the newest to the oldest
   uint32_t n_connections, max_connections, max_connections_per_peer;
+  uint32_t most_connections;    // since memory was given back to the system
   uint64_t waiting_bytes, max_waiting_bytes;  // of answers
-  uint64_t unverified_bytes, max_unverified_bytes;  // of bodies in files
+  uint64_t unverified_bytes, max_unverified_bytes;    // of bodies in files
+  uint32_t unverified_files, max_unverified_files;
+  uint64_t unverified_memory, max_unverified_memory;  // of bodies in memory
   lingering *lingering;
   mf_http_request *idle;
   uint32_t n_idle, n_requests;

@@ -22,7 +22,7 @@ void mf_request_peer(const mf_http_request *request, char address[MF_PEER_TEXT])
 bool mf_request_next_parameter(mf_http_request *request, mf_str *query, mf_str *name, mf_str *value);
 // Value of a query parameter, percent-decoded, in the arena; *found.
 mf_str mf_request_parameter(mf_http_request *request, const char *name, bool *found);
-// The body: in memory when it is at most 64 kB (fd -1), else an unlinked file.
+// The body: in memory (fd -1) when it is at most 64 kB, or an unlinked file, when it is longer or many are in memory.
 mf_slice mf_request_body(const mf_http_request *request, int *fd, uint64_t *len);
 const char *mf_request_id(const mf_http_request *request);  // UUID v4, sent as x-amzn-RequestId with every answer
 void mf_request_set_data(mf_http_request *request, void *data);  // the handler's own, for `ended`
@@ -80,6 +80,7 @@ typedef struct mf_wire_options {
   // Of bodies in files whose signatures could not be checked yet, all together; 0: 256 MiB, and never more than three quarters of `room`. What
   // passes it ends the body that comes slowest, with a 503.
   uint64_t max_unverified_bytes;
+  uint64_t max_unverified_memory;                 // of those in memory; 0: 16 MiB. What passes it goes into a file, but for 4 KiB and less
 } mf_wire_options;
 typedef struct mf_wire mf_wire;
 mf_wire *mf_wire_create(mf_loop *loop, const mf_wire_options *options, const mf_wire_handlers *handlers, mf_error *err) MF_MUST_CHECK;

@@ -1,5 +1,9 @@
 """What somebody tries who holds less than a key of Lambda's: another service's signature, floods, headers that lie."""
+import contextlib
 import json
+import os
+import pathlib
+import socket
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -13,6 +17,7 @@ import pytest
 
 from test_function_urls import exchange
 from test_functions import refused
+import world
 from world import Server, create, invoke, zipped
 
 
@@ -86,6 +91,16 @@ def test_a_service_that_is_not_served_is_refused_in_xml_without_an_empty_namespa
     assert status == 400 and xml.etree.ElementTree.fromstring(body).tag == "{https://iam.amazonaws.com/doc/2010-05-08/}ErrorResponse"
 
 
+def files_of(server):
+    """How many unlinked files front has open in the data directory: bodies."""
+    found = 0
+    for link in pathlib.Path(f"/proc/{server.health()['pid']}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            name = os.readlink(link)
+            found += name.startswith(str(server.data)) and name.endswith("(deleted)")
+    return found
+
+
 @pytest.fixture(scope="module")
 def a_public_url(server, client):
     """(address, Host) of a URL that anybody may call."""
@@ -93,6 +108,29 @@ def a_public_url(server, client):
     client.add_permission(FunctionName="public", StatementId="all", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
     config = client.create_function_url_config(FunctionName="public", AuthType="NONE", Cors={"AllowOrigins": ["*"]})
     return server.endpoint.removeprefix("http://"), urllib.parse.urlsplit(config["FunctionUrl"]).hostname
+
+
+def test_bodies_of_strangers_that_never_end_keep_nobody_out(server, client, a_public_url):
+    """They take what front holds in memory of bodies that nobody is known to have signed: what comes then passes through files."""
+    where, host = a_public_url
+    address, port = where.split(":")
+    payload = b'{"x": [[1, 2, 3, 4]]}'.ljust(20_000)
+    with contextlib.ExitStack() as held:
+        for _ in range(300):
+            stranger = held.enter_context(socket.create_connection((address, int(port)), 20))
+            stranger.sendall(f"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 65000\r\n\r\n".encode() + bytes(64_900))
+        before = world.wait_for(lambda: files_of(server), 5, "bodies in files")
+        assert exchange(where, "POST", "/", payload, {"Host": host})[::2] == (200, b'{"y":[[2.0,4.0,6.0,8.0]]}')
+        assert client.invoke(FunctionName="public", Payload=payload)["Payload"].read() == b'{"y":[[2.0,4.0,6.0,8.0]]}'
+        assert client.invoke(FunctionName="public", Payload=payload, InvocationType="Event")["StatusCode"] == 202
+        create(client, "meanwhile", zipped(padding=8_000))
+        assert signed(server, "PUT", "/_mayfly/functions/also", zipped(padding=8_000))[0] == 201
+        iam, trust = server.client(service="iam"), {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        iam.create_role(RoleName="meanwhile", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::b{i}/{'x' * 200}" for i in range(25)]}]}
+        iam.put_role_policy(RoleName="meanwhile", PolicyName="long", PolicyDocument=json.dumps(policy))
+        assert iam.get_role_policy(RoleName="meanwhile", PolicyName="long")["PolicyDocument"] == policy
+        assert files_of(server) >= before
 
 
 def test_a_stranger_s_origin_writes_no_line_into_the_server_s_log(server, a_public_url):

@@ -8,7 +8,8 @@
 //   /strict      signed for the service lambda; answers the body
 //   /parameter?name=x  signed; answers the parameter's decoded value
 // Key: AKIDEXAMPLE / wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY. Options: --tls CERT KEY, --idle SECONDS,
-// --connections N (of one peer), --most N (of all), --waiting BYTES (of answers), --unverified BYTES (of bodies). The kernel buffers little of an answer.
+// --connections N (of one peer), --most N (of all), --waiting BYTES (of answers), --unverified BYTES (of bodies),
+// --memory BYTES (of those in memory). The kernel buffers little of an answer.
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[i], "--most") == 0 && i + 1 < argc) options.max_connections = options.max_connections_per_peer = (uint32_t)atoi(argv[++i]);
     if (strcmp(argv[i], "--waiting") == 0 && i + 1 < argc) options.max_waiting_bytes = (uint64_t)atoll(argv[++i]);
     if (strcmp(argv[i], "--unverified") == 0 && i + 1 < argc) options.max_unverified_bytes = (uint64_t)atoll(argv[++i]);
+    if (strcmp(argv[i], "--memory") == 0 && i + 1 < argc) options.max_unverified_memory = (uint64_t)atoll(argv[++i]);
     if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
       options.tls_certificate_pem = text_of(argv[++i]);
       options.tls_key_pem = text_of(argv[++i]);

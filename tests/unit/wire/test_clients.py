@@ -631,6 +631,88 @@ class Unverified(unittest.TestCase):
         self.assertIsNotNone(ended, 'a body of 600 kB, and a byte now and then, is waited for')
 
 
+class Flood(unittest.TestCase):
+    """Short bodies of strangers that are never complete, on one connection each."""
+    ANONYMOUS = b'POST /anonymous HTTP/1.1\r\nHost: localhost\r\n'
+
+    def begin(self, *options):
+        self.server = Server(*options)
+        self.addCleanup(lambda: self.assertEqual(self.server.stop(), 0))
+
+    def hold(self, n, size, sent, chunked=False):
+        held = []
+        for _ in range(n):
+            s = socket.create_connection(('127.0.0.1', self.server.port), 20)
+            self.addCleanup(s.close)
+            s.sendall(self.ANONYMOUS + (b'Transfer-Encoding: chunked\r\n\r\n%x\r\n' % size if chunked else b'Content-Length: %d\r\n\r\n' % size) + bytes(sent))
+            held.append(s)
+        return held
+
+    def post(self, size, path='/echo'):
+        status, _, body = ask(self.server, signed(self.server, 'POST', path, b'y' * size))
+        return status, 'file' if body == b'file of %d bytes' % size else 'memory' if body == b'y' * size else body
+
+    def ends(self, held, rest):
+        """(status, body) of each once the rest is sent."""
+        for s in held:
+            s.sendall(rest)
+            answer = http.client.HTTPResponse(s)
+            answer.begin()
+            yield answer.status, answer.read()
+
+    def resident(self):
+        with open(f'/proc/{self.server.process.pid}/status') as status:
+            return int(next(line for line in status if line.startswith('VmRSS')).split()[1]) << 10
+
+    def test_bodies_in_memory_are_bounded_in_sum(self):
+        self.begin('--memory', '1000000')
+        self.assertEqual(self.post(60_000), (200, 'memory'))
+        for chunked in (False, True):
+            with self.subTest(chunked=chunked):
+                held = self.hold(40, 60_000, 59_999, chunked)
+                self.assertEqual(self.post(60_000), (200, 'file'))
+                self.assertEqual(self.post(4096), (200, 'memory'), 'a short one always is')
+                got = list(self.ends(held, b'z\r\n0\r\n\r\n' if chunked else b'z'))
+                self.assertEqual({status for status, _ in got}, {200})
+                in_memory = sum(body == bytes(59_999) + b'z' for _, body in got)
+                self.assertEqual(in_memory + sum(body == b'file of 60000 bytes' for _, body in got), 40)
+                self.assertLessEqual(in_memory, 16)
+                self.assertGreater(in_memory, 0 if chunked else 10)  # one that grows holds what it grew out of
+                self.assertEqual(self.post(60_000), (200, 'memory'))
+
+    def test_what_is_known_to_be_signed_is_not_counted(self):
+        self.begin('--memory', '10000')
+        body = b'y' * 60_000
+        self.assertEqual(ask(self.server, signed(self.server, 'POST', '/echo', body, {'x-amz-content-sha256': hashlib.sha256(body).hexdigest()}))[2], body)
+        self.assertEqual(self.post(60_000), (200, 'file'))
+
+    def test_the_slowest_make_room_when_files_are_many(self):
+        self.begin('--memory', '10000', '--most', '160')  # 20 files
+        held = self.hold(60, 20_000, 15_000)
+        for _ in range(3):
+            self.assertEqual(self.post(20_000), (200, 'file'))
+        statuses = [status for status, _ in self.ends(held, bytes(5_000))]
+        self.assertEqual(set(statuses), {200, 503})
+        self.assertLessEqual(statuses.count(200), 20)
+
+    def test_memory_is_given_back_after_a_flood(self):
+        self.begin()
+        with open(f'/proc/{self.server.process.pid}/maps') as maps:
+            if 'libasan' in maps.read():
+                self.skipTest('AddressSanitizer keeps what was freed')
+        self.hold(1, 10, 10)
+        before = self.resident()
+        held = self.hold(700, 65_000, 64_900)
+        self.assertEqual(self.post(60_000), (200, 'file'))
+        self.assertLess(self.resident() - before, (16 << 20) + 700 * 30_000)
+        for s in held:
+            s.close()
+        deadline = time.monotonic() + 8
+        while (more := self.resident() - before) > 8 << 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertLess(more, 8 << 20)
+
+
 class Waiting(unittest.TestCase):
     """Answers that their clients do not take, of 300 kB at most."""
 
