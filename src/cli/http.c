@@ -116,8 +116,12 @@ static bool sign(const cli_server *server, const cli_request *request, mf_arena 
   time_t now = time(NULL);
   struct tm tm;
   strftime(date, sizeof date, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
-  mf_header headers[3] = {{"host", host_of(server->endpoint)}, {"x-amz-date", mf_str_from(date)}};
+  char hash[MF_SHA256_HEX + 1];  // named in the head, so that the server knows whose body it is before it comes
+  mf_header headers[4] = {{"host", host_of(server->endpoint)}, {"x-amz-date", mf_str_from(date)}};
   mf_sigv4_request parts = {.method = mf_str_from(request->method), .headers = headers, .n_headers = 2};
+  if (!hash_body(request, parts.payload_sha256, err)) return false;
+  mf_hex(parts.payload_sha256, MF_SHA256_BYTES, hash);
+  headers[parts.n_headers++] = (mf_header){"x-amz-content-sha256", mf_str_from(hash)};
   if (request->header) {
     const char *colon = strchr(request->header, ':');
     char *name = mf_str_format(arena, "%.*s", (int)(colon - request->header), request->header);
@@ -127,8 +131,7 @@ static bool sign(const cli_server *server, const cli_request *request, mf_arena 
   parts.target = (mf_str){request->path, mark ? (size_t)(mark - request->path) : strlen(request->path)};
   parts.query = mf_str_from(mark ? mark + 1 : "");
   mf_str authorization;
-  if (!hash_body(request, parts.payload_sha256, err) ||
-      !mf_sigv4_sign(&parts, mf_str_from(server->access_key), mf_str_from(server->secret), mf_str_from(server->region), MF_STR("lambda"),
+  if (!mf_sigv4_sign(&parts, mf_str_from(server->access_key), mf_str_from(server->secret), mf_str_from(server->region), MF_STR("lambda"),
                      mf_str_from(date), arena, &authorization, err))
     return false;
   bool added = add_line(list, arena, "Authorization", authorization) && add_line(list, arena, "Content-Type", MF_STR("application/octet-stream"));

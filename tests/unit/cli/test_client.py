@@ -173,9 +173,11 @@ class Client(unittest.TestCase):
         path = self.world.write('price tag/model.onnx', content)
         status, out, err = self.run_mayfly('deploy', path, '--memory', '512', '--timeout', '9')
         self.assertEqual((status, err), (0, ''))
-        method, target, query, body, _ = self.world.requests[0]
+        method, target, query, body, headers = self.world.requests[0]
         self.assertEqual((method, target, query), ('PUT', '/_mayfly/functions/price-tag', {'memory': '512', 'timeout': '9'}))
         self.assertEqual(hashlib.sha256(body).digest(), hashlib.sha256(content).digest())
+        self.assertEqual(headers['x-amz-content-sha256'], hashlib.sha256(content).hexdigest(), 'judged before the body is taken')
+        self.assertIn(';x-amz-content-sha256;', headers['Authorization'])
         self.assertEqual(len(self.world.requests), 3)
         self.assertEqual(json.loads(out)['State'], 'Active')
 
