@@ -17,11 +17,11 @@
 #define ARRIVING_NS (2 * MF_NS_PER_MS)
 #define SHORTEST_REST_NS (25 * MF_NS_PER_MS)
 #define LONGEST_REST_NS (500 * MF_NS_PER_MS)
-#define PRESSING_NS (90 * 60 * MF_NS_PER_S)  // a quarter of the age that an event may reach
 #define ARRIVAL_REST_NS (MF_NS_PER_MS / 2)
 #define FLUSH_NS (100 * MF_NS_PER_MS)
 #define FIRST_RETRY_NS (60 * MF_NS_PER_S)
-enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 50 };
+enum { PER_ROUND = 2, LOOKS_PER_ROUND = 64, MOST_RUNNING = 64, ENDED_TOGETHER = 128, ENDED_BYTES = 1 << 20, REST_PER_RUN = 50,
+       PRESSING_PART = 4 };  // an event presses when that part of its age is over
 
 // ---- when ----
 static bool somebody_waits(const mf_events *events, int64_t now) {
@@ -102,7 +102,7 @@ static bool begin(mf_events *events, mf_kept_event *event) {
   mf_event_policy policy;
   show(event);
   look_at_policy(events, event, &policy);
-  events->pressing = mf_wall_ns() - event->facts.accepted_ms * MF_NS_PER_MS > PRESSING_NS;
+  events->pressing = is_too_old(event, &policy, policy.max_age_ns / PRESSING_PART * (PRESSING_PART - 1));
   if (mf_is_gone(&event->facts, &policy) || event->removed || (event->table == MF_TABLE_events && event->sequence <= event->queue->dropped_through)) {
     events->stats.dropped++;
     mf_end_event(events, event);

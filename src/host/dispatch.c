@@ -143,19 +143,19 @@ static const char *take_share(mf_host *host, mf_function *function, uint32_t unr
       return "ReservedFunctionConcurrentInvocationLimitExceeded";
     invocation->host.share = MF_SHARE_RESERVED;
   } else {
-    if (host->unreserved >= (unreserved > 0 ? unreserved : host->options.max_concurrency)) return "ConcurrentInvocationLimitExceeded";
+    if (function->account->unreserved >= (unreserved > 0 ? unreserved : host->options.max_concurrency)) return "ConcurrentInvocationLimitExceeded";
     invocation->host.share = MF_SHARE_UNRESERVED;
-    host->unreserved++;
+    function->account->unreserved++;
   }
   group->group_on_demand++;
   invocation->spilled_over = function->provisioned > 0;
   return NULL;
 }
 
-static void give_share(mf_host *host, mf_function *function, mf_invocation *invocation) {
+static void give_share(mf_function *function, mf_invocation *invocation) {
   if (invocation->host.share == MF_SHARE_PROVISIONED) function->n_provisioned_calls--;
   else if (invocation->host.share != MF_SHARE_NONE) function->group->group_on_demand--;
-  if (invocation->host.share == MF_SHARE_UNRESERVED) host->unreserved--;
+  if (invocation->host.share == MF_SHARE_UNRESERVED) function->account->unreserved--;
   invocation->host.share = MF_SHARE_NONE;
 }
 
@@ -163,7 +163,7 @@ static void leave(mf_host *host, mf_function *function, mf_invocation *invocatio
   mf_loop_timer_cancel(host->loop, &invocation->host.timer);
   function->in_flight--;
   host->in_flight--;
-  give_share(host, function, invocation);
+  give_share(function, invocation);
   if (function->in_flight == 0) mf_history_ended(host, function->history);
 }
 
@@ -505,7 +505,7 @@ static bool admit(mf_host *host, const mf_function_spec *spec, mf_function **fun
   const int64_t limit = (int64_t)spec->timeout_ms * MF_NS_PER_MS;
   invocation->host.deadline_ns = invocation->host.enqueued_ns + limit;
   if (mf_loop_timer_set(host->loop, &invocation->host.timer, invocation->host.deadline_ns - (invocation->background ? limit / 2 : 0), err)) return true;
-  give_share(host, *function, invocation);
+  give_share(*function, invocation);
   return false;
 }
 

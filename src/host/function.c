@@ -37,7 +37,30 @@ static bool grow(mf_host *host) {
   return true;
 }
 
-static mf_function *add(mf_host *host, mf_str key, mf_error *err) {
+static mf_account *open_account(mf_host *host, mf_str name) {
+  mf_account *account = host->accounts;
+  while (account && !mf_str_equal((mf_str){account->name, account->name_len}, name)) account = account->next;
+  if (!account) {
+    account = calloc(1, sizeof *account + name.len);
+    if (!account) return NULL;
+    account->name_len = (uint32_t)name.len;
+    if (name.len > 0) memcpy(account->name, name.data, name.len);
+    account->next = host->accounts;
+    host->accounts = account;
+  }
+  account->n_functions++;
+  return account;
+}
+
+static void close_account(mf_host *host, mf_account *account) {
+  if (!account || --account->n_functions > 0) return;
+  mf_account **at = &host->accounts;
+  while (*at != account) at = &(*at)->next;
+  *at = account->next;
+  free(account);
+}
+
+static mf_function *add(mf_host *host, mf_str key, mf_str account_name, mf_error *err) {
   if (key.len > MF_KEY_LARGEST) {
     mf_fail(err, MF_Internal, "the key of a function has %zu characters, at most %d", key.len, MF_KEY_LARGEST);
     return NULL;
@@ -45,13 +68,15 @@ static mf_function *add(mf_host *host, mf_str key, mf_error *err) {
   mf_function *function = host->free_functions;
   if (function) host->free_functions = function->chain;
   else function = malloc(sizeof *function);
-  if (!function || (host->n_functions >= host->n_buckets && !grow(host) && host->n_buckets == 0)) {
+  mf_account *account = function ? open_account(host, account_name) : NULL;
+  if (!account || (host->n_functions >= host->n_buckets && !grow(host) && host->n_buckets == 0)) {
+    close_account(host, account);
     free(function);
     mf_fail(err, MF_OutOfMemory, "no memory for one more function");
     return NULL;
   }
   *function = (mf_function){.key_len = (uint32_t)key.len, .hash = hash_of(key), .image_fd = -1, .known = true, .stale = true,
-                            .group = function, .reserved_concurrency = -1};
+                            .account = account, .group = function, .reserved_concurrency = -1};
   memcpy(function->key, key.data, key.len);
   mf_function **bucket = &host->buckets[function->hash & (host->n_buckets - 1)];
   function->chain = *bucket;
@@ -91,10 +116,11 @@ static bool update(mf_host *host, mf_function *function, const mf_function_spec 
 }
 
 // A group is a function itself, though perhaps one without an image yet, and stays as long as it has versions here.
-static bool join(mf_host *host, mf_function *function, mf_str group_key, mf_error *err) {
+static bool join(mf_host *host, mf_function *function, const mf_function_spec *spec, mf_error *err) {
+  const mf_str group_key = spec->group;
   if (group_key.len == 0 || mf_str_equal(group_key, (mf_str){function->key, function->key_len})) return true;
   mf_function *group = mf_function_find(host, group_key);
-  if (!group) group = add(host, group_key, err);
+  if (!group) group = add(host, group_key, spec->account, err);
   if (!group) return false;
   function->group = group;
   function->next_version = group->versions;
@@ -112,8 +138,8 @@ static void leave_group(mf_function *function) {
 }
 
 static mf_function *add_member(mf_host *host, const mf_function_spec *spec, mf_error *err) {
-  mf_function *function = add(host, spec->key, err);
-  if (!function || join(host, function, spec->group, err)) return function;
+  mf_function *function = add(host, spec->key, spec->account, err);
+  if (!function || join(host, function, spec, err)) return function;
   mf_function_drop_unused(host, function);
   return NULL;
 }
@@ -140,6 +166,7 @@ void mf_function_drop_unused(mf_host *host, mf_function *function) {
   mf_function *group = function->group;
   leave_group(function);
   unchain(host, function);
+  close_account(host, function->account);
   mf_close(&function->image_fd);
   mf_history_close(function->history);
   function->known = false;
@@ -162,4 +189,8 @@ void mf_functions_deinit(mf_host *host) {
   }
   free_chain(host->free_functions);
   free(host->buckets);
+  for (mf_account *account = host->accounts, *next; account; account = next) {
+    next = account->next;
+    free(account);
+  }
 }

@@ -78,10 +78,11 @@ void mf_host_answered(mf_host *host);
 typedef struct mf_function_spec {
   mf_str key;                    // unique and lasting: "us-east-1/name", "us-east-1/name:7"; instances belong to it
   mf_str group;                  // "us-east-1/name": fairness and the limits go by it, for all versions together; "": the key
+  mf_str account;                // "us-east-1": those of one account share what is unreserved (Lambda limits each region for itself)
   uint64_t revision;             // changes with code or configuration: instances of an older revision finish and retire
   uint32_t memory_mb, timeout_ms;
   int32_t reserved_concurrency;  // of the group, what is provisioned for it included; -1: none
-  uint32_t unreserved_concurrency;  // of all groups without reservation together, without what is provisioned; 0: max_concurrency
+  uint32_t unreserved_concurrency;  // of all the account's groups without reservation together, without what is provisioned; 0: max_concurrency
   uint64_t arena_bytes;          // from the report
   bool (*open_image)(void *context, int *fd, mf_error *err);  // called during mf_host_invoke, only when an instance must be made
   void *context;

@@ -61,6 +61,14 @@ struct mf_worker {
 };
 
 // ---- functions ----
+typedef struct mf_account {    // there while it has functions
+  struct mf_account *next;
+  uint32_t n_functions;
+  uint32_t unreserved;         // calls in flight beyond reservations and what is provisioned
+  uint32_t name_len;
+  char name[];
+} mf_account;
+
 struct mf_function {
   char key[MF_KEY_LARGEST + 1];
   uint32_t key_len;
@@ -78,6 +86,7 @@ struct mf_function {
   mf_worker *idle;             // used last first
   uint32_t n_idle, n_busy;     // busy: with an invocation, answered ones included
   uint32_t running, in_flight; // in run slots; running or waiting
+  mf_account *account;
   struct mf_function *group;   // whose version it is; itself otherwise
   struct mf_function *versions, *next_version, *previous_version;  // of a group: its other members
   uint32_t group_running, group_on_demand, group_provisioned;      // of a group: of it and its versions
@@ -153,6 +162,7 @@ struct mf_host {
   mf_function **buckets;
   uint32_t n_buckets, n_functions;
   mf_function *free_functions;
+  mf_account *accounts;
   mf_histories histories;
   mf_timer save_histories;
   // dispatcher
@@ -160,7 +170,6 @@ struct mf_host {
   mf_worker *at_work[2 * MF_HOST_MAX_SLOTS];        // those in run slots that were rung
   uint32_t n_at_work;
   mf_function_list waiting[MF_HOST_MAX_SLOTS + 1];  // functions with queued invocations, by how many run now
-  uint32_t unreserved;         // calls in flight beyond reservations and what is provisioned
   mf_invocation_list starting, deferred;
   mf_function *provisioned;    // functions with provisioned instances
   uint32_t n_for_provision;    // workers on their way to become such

@@ -111,6 +111,23 @@ static void unreserved(test_world *world) {
 }
 SCENARIO(what_is_not_reserved_is_shared, unreserved)
 
+static void by_account(test_world *world) {
+  mf_function_spec here = function(world, "r/a"), there = function(world, "s/a");
+  here.account = MF_STR("r");
+  there.account = MF_STR("s");
+  here.unreserved_concurrency = there.unreserved_concurrency = 1;
+  static test_call calls[4];
+  start_call(world, &calls[0], &here, "sleep:20");
+  start_call(world, &calls[1], &there, "sleep:20");
+  start_call(world, &calls[2], &here, "echo:x");
+  start_call(world, &calls[3], &there, "echo:x");
+  await_calls(calls, 4);
+  for (int i = 0; i < 2; i++) OUTCOME(&calls[i], MF_OUTCOME_ANSWER);
+  for (int i = 2; i < 4; i++) throttled(&calls[i], "ConcurrentInvocationLimitExceeded");
+  CHECK(world->host->accounts && world->host->accounts->unreserved == 0, "calls are counted that have ended");
+}
+SCENARIO(each_account_has_a_limit_of_its_own, by_account)
+
 // ---- provisioned ----
 
 static uint32_t ready_of(test_world *world, const mf_function_spec *spec) {
@@ -282,6 +299,7 @@ int main(void) {
       cmocka_unit_test(versions_share_their_functions_turn),
       cmocka_unit_test(a_group_ends_with_its_last_member),
       cmocka_unit_test(what_is_not_reserved_is_shared),
+      cmocka_unit_test(each_account_has_a_limit_of_its_own),
       cmocka_unit_test(provisioned_instances_stay_whatever_the_keep_alive),
       cmocka_unit_test(provisioned_instances_stay_without_keep_alive),
       cmocka_unit_test(provisioned_instances_need_no_pool),
