@@ -55,7 +55,7 @@ static mf_account *open_account(mf_host *host, mf_str name) {
 static void close_account(mf_host *host, mf_account *account) {
   if (!account || --account->n_functions > 0) return;
   mf_account **at = &host->accounts;
-  while (*at != account) at = &(*at)->next;
+  while (*at && *at != account) at = &(*at)->next;
   *at = account->next;
   free(account);
 }
