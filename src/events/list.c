@@ -292,6 +292,7 @@ static bool make_again(mf_change *change, mf_slice value, mf_arena *arena, mf_de
     return true;
   }
   facts.attempts = facts.refusals = facts.n_lineage = 0;
+  facts.spent = 0;
   facts.accepted_ms = mf_wall_ns() / MF_NS_PER_MS;
   char *bytes = mf_arena_alloc(arena, mf_row_bytes(&facts));
   if (!bytes) return mf_fail(err, MF_OutOfMemory, "no memory for an event");

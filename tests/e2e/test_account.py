@@ -1,5 +1,6 @@
 """GetAccountSettings: the figures are those of the functions there are, whatever was created, changed, deleted or killed."""
 import json
+import socket
 
 import botocore.exceptions
 import pytest
@@ -82,6 +83,23 @@ def test_reservations_leave_the_rest_unreserved(server, client):
     client.delete_function(FunctionName="a")
     client.delete_function(FunctionName="b")
     assert unreserved() == 1000
+
+
+def test_calls_have_what_the_others_leave_unreserved(server, client):
+    create(client, "reserving")
+    create(client, "rest", zipped(world.slow_model(400, 8)), Timeout=60)
+    client.put_function_concurrency(FunctionName="reserving", ReservedConcurrentExecutions=900)
+    path, headers = server.signed_call("rest", b'{"x": [1.0]}')
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    request = f"POST {path} HTTP/1.1\r\nHost: {server.endpoint.split('//')[1]}\r\nContent-Length: 12\r\nConnection: close\r\n{head}\r\n".encode()
+    address = ("127.0.0.1", int(server.endpoint.rsplit(":", 1)[1]))
+    calls = [socket.create_connection(address, timeout=60) for _ in range(130)]
+    for call in calls:
+        call.sendall(request + b'{"x": [1.0]}')
+    statuses = [int(call.makefile("rb").readline().split()[1]) for call in calls]
+    assert set(statuses) == {200, 429} and 100 <= statuses.count(200) < 130, statuses
+    for name in ("reserving", "rest"):
+        client.delete_function(FunctionName=name)
 
 
 def test_figures_are_counted_again_at_start():

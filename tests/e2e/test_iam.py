@@ -1,6 +1,8 @@
 """IAM and STS as deployment tools use them: roles and policies, identities, temporary credentials that work and end; the calls with which
 Terraform makes, reads, changes and destroys a function with its role; and services that are not there."""
+import base64
 import datetime
+import hmac
 import json
 import os
 import subprocess
@@ -239,6 +241,28 @@ def test_the_account_says_who_it_is(sts, server):
     assert {k: v for k, v in sts.get_caller_identity().items() if k != "ResponseMetadata"} == {
         "UserId": "000000000000", "Account": "000000000000", "Arn": "arn:aws:iam::000000000000:root"}
     assert json.loads(server.aws("sts", "get-caller-identity").stdout)["Account"] == "000000000000"
+
+
+def resealed(server, credentials, expires):
+    """The same session with another end, as only who knows the root secret can make it (src/serve/sessions.c)."""
+    def derive(purpose, text):
+        key = hmac.digest(server.secret.encode(), purpose.encode(), "sha256")
+        return hmac.digest(key, text, "sha256")
+    fields = base64.b64decode(credentials["SessionToken"])[:-32].split(b"\n")
+    fields[1] = str(expires).encode()
+    text = b"\n".join(fields)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    return {"AccessKeyId": "ASIA" + "".join(letters[byte % 32] for byte in derive("mayfly session id", text)[:16]),
+            "SecretAccessKey": base64.b64encode(derive("mayfly session secret", text)[:30]).decode(),
+            "SessionToken": base64.b64encode(text + derive("mayfly session token", text)).decode()}
+
+
+def test_temporary_credentials_end(sts, server):
+    credentials = sts.get_session_token(DurationSeconds=900)["Credentials"]
+    later, before = (resealed(server, credentials, int(time.time()) + seconds) for seconds in (60, -1))
+    assert session_client(server, later, "sts").get_caller_identity()["Account"] == "000000000000"
+    for service, call in (("sts", "get_caller_identity"), ("lambda", "list_functions")):
+        assert refused(getattr(session_client(server, before, service), call))[:2] in ((403, "ExpiredToken"), (403, "ExpiredTokenException"))
 
 
 def test_an_assumed_role_works_and_says_so(iam, sts, server):

@@ -189,14 +189,6 @@ static void events_of_a_function_that_is_gone_are_dropped(void **state) {
 }
 
 // ---- what people see ----
-static listed list_events(stage *s) {
-  listed l = {0};
-  char next[MF_EVENTS_NEXT];
-  const mf_events_query query = {.function = MF_STR("r/"), .limit = 1000, .count = note_count, .show = note_event, .context = &l};
-  assert_true(mf_events_list(s->events, &query, next, &s->base.err));
-  return l;
-}
-
 // ---- destinations that cannot be told ----
 static void wait_for_failed(stage *s, uint64_t n) {
   for (int i = 0; i < 5000 && rows_of(s, MF_TABLE_failed_events) < n; i++) run_for(s, 2 * MF_NS_PER_MS);

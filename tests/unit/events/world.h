@@ -139,6 +139,8 @@ static inline bool offer(stage *s, const char *function, int number) {
 // What a list shows: how many events, and of the last what it says.
 typedef struct listed {
   char id[MF_EVENT_ID], state[20], reason[200];
+  int64_t accepted_ms, at_ms;
+  uint32_t attempts;
   int n;
 } listed;
 
@@ -149,6 +151,18 @@ static inline void note_event(void *context, const mf_event_shown *event) {
   snprintf(l->id, sizeof l->id, "%s", event->id);
   snprintf(l->state, sizeof l->state, "%s", event->state);
   snprintf(l->reason, sizeof l->reason, "%.*s", MF_STR_ARG(event->reason));
+  l->accepted_ms = event->accepted_ms;
+  l->at_ms = event->at_ms;
+  l->attempts = event->attempts;
+}
+
+// The last of them, and their number.
+__attribute__((unused)) static listed list_events(stage *s) {
+  listed l = {0};
+  char next[MF_EVENTS_NEXT];
+  const mf_events_query query = {.function = MF_STR("r/"), .limit = 1000, .count = note_count, .show = note_event, .context = &l};
+  assert_true(mf_events_list(s->events, &query, next, &s->base.err));
+  return l;
 }
 
 typedef struct limit {
