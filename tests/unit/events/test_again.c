@@ -97,6 +97,22 @@ static void a_chain_that_was_stopped_begins_anew(void **state) {
   stage_end(s);
 }
 
+static void so_does_one_that_forked(void **state) {
+  (void)state;
+  stage *s = stage_begin(1);
+  s->policy.max_retries = 0;
+  s->policy.on_failure = MF_STR("r/a");
+  s->policy.dead_letter = MF_STR("r/b");
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/a", 1));
+  for (int i = 0; i < 5000 && rows_of(s, MF_TABLE_failed_events) < MF_EVENT_FOLLOWERS / 2; i++) run_for(s, MF_NS_PER_MS);
+  const int before = s->n_runs;
+  assert_true(before <= MF_EVENT_FOLLOWERS + 1);
+  ask_again(s);
+  world_wait(&s->base, &s->n_runs, before + MF_EVENT_FOLLOWERS / 2);
+  stage_end(s);
+}
+
 static void an_event_that_grew_too_old_is_young_again(void **state) {
   (void)state;
   stage *s = stage_begin(1);
@@ -142,6 +158,7 @@ int main(void) {
       cmocka_unit_test(a_queue_rests_longer_each_time_up_to_five_minutes),
       cmocka_unit_test(a_failed_event_that_is_asked_for_has_all_attempts_again),
       cmocka_unit_test(a_chain_that_was_stopped_begins_anew),
+      cmocka_unit_test(so_does_one_that_forked),
       cmocka_unit_test(an_event_that_grew_too_old_is_young_again),
       cmocka_unit_test(a_record_names_version_and_time),
   };
