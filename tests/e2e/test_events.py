@@ -245,7 +245,8 @@ def test_poison_ends_after_its_attempts_though_front_and_keeper_are_killed_betwe
     event = {"x": [0.5]}
     request_id = send(client, "poison", event)
     for attempt, kill in enumerate((kill_front, Server.kill, None), 1):
-        worker = wait_for(lambda: children_named(server.process.pid, "mayfly-worker"), what=f"attempt {attempt}")
+        # One that dies before it is bound has not seen the event, and another one runs it.
+        worker = wait_for(lambda: server.rows()["poison"]["instances_busy"] and children_named(server.process.pid, "mayfly-worker"), what=f"attempt {attempt}")
         os.kill(int(worker[0]), signal.SIGKILL)
         wait_for(lambda: log_of(server, "poison").count("END RequestId") == attempt, what=f"the end of attempt {attempt} in the log")
         if kill:
