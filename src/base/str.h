@@ -52,7 +52,7 @@ void mf_buf_str(mf_buf *buf, mf_str s);
 void mf_buf_text(mf_buf *buf, const char *nul_terminated);
 void mf_buf_format(mf_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *mf_buf_reserve(mf_buf *buf, size_t len);  // room for len more bytes at data + buf->len, NULL on failure; then raise buf->len
-// Text for people: control characters (mf_str_character) becomes \xNN or \uNNNN, so that a name or a message out of a model or a client moves no
+// Text for people: control characters (mf_str_character) become \xNN or \uNNNN, so that a name or a message out of a model or a client moves no
 // cursor, changes no terminal and forges no line. kept: those that stay, "\n\t" or "".
 void mf_buf_printable(mf_buf *buf, mf_str text, const char *kept);
 // What stands between the quotes of a JSON string, and between tags in XML 1.0 (its characters alone; others become '?').

@@ -139,13 +139,8 @@ static bool open_image(void *context, int *fd, mf_error *err) {
   return false;
 }
 
-static mf_str region_of(mf_str key) {
-  const char *slash = key.len ? memchr(key.data, '/', key.len) : NULL;
-  return (mf_str){key.data, slash ? (size_t)(slash - key.data) : 0};
-}
-
 static mf_function_spec spec_of(const mf_lambda_function *function, image_source *source) {
-  return (mf_function_spec){.key = function->key, .group = function->group, .account = region_of(function->key), .revision = function->revision, .memory_mb = function->memory_mb,
+  return (mf_function_spec){.key = function->key, .group = function->group, .account = mf_lambda_region_of(function->key), .revision = function->revision, .memory_mb = function->memory_mb,
                             .timeout_ms = function->timeout_ms, .reserved_concurrency = function->reserved_concurrency,
                             .unreserved_concurrency = function->unreserved_concurrency, .arena_bytes = function->arena_bytes,
                             .open_image = open_image, .context = source};

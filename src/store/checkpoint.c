@@ -13,7 +13,8 @@ enum state { RESTING, COPYING, COPIED };
 struct mf_checkpointer {
   mf_store_job job;  // first
   mf_store_thread *thread;
-  sqlite3 *connection, *writer;
+  sqlite3 *connection;
+  mf_database *writer;
   atomic_int state;
   atomic_uint pages;  // in the log, by the journal's thread
 };
@@ -47,7 +48,7 @@ static int after_commit(void *context, sqlite3 *connection, const char *name, in
 uint64_t mf_checkpointer_log_bytes(const mf_checkpointer *checkpointer) { return (uint64_t)atomic_load(&checkpointer->pages) * PAGE; }
 
 void mf_checkpointer_empty(mf_checkpointer *checkpointer) {
-  if (sqlite3_wal_checkpoint_v2(checkpointer->writer, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) atomic_store(&checkpointer->pages, 0);
+  if (mf_database_checkpoint(checkpointer->writer)) atomic_store(&checkpointer->pages, 0);
 }
 
 // What a server that was killed left in it.
@@ -69,7 +70,7 @@ mf_checkpointer *mf_checkpointer_create(mf_database *writer, const char *path, m
   if (sqlite3_open_v2(path, &checkpointer->connection, flags, NULL) != SQLITE_OK) {
     mf_fail(err, checkpointer->connection ? MF_Io : MF_OutOfMemory, "%s: cannot be opened once more", path);
   } else if ((checkpointer->thread = mf_store_thread_create(copy, checkpointer, loop, err))) {
-    checkpointer->writer = writer->connection;
+    checkpointer->writer = writer;
     atomic_store(&checkpointer->pages, pages_of_log(path));
     sqlite3_wal_hook(writer->connection, after_commit, checkpointer);
     return checkpointer;
@@ -82,7 +83,7 @@ void mf_checkpointer_finish(mf_checkpointer *checkpointer) { mf_store_thread_fin
 
 void mf_checkpointer_destroy(mf_checkpointer *checkpointer) {
   if (!checkpointer) return;
-  if (checkpointer->writer) sqlite3_wal_hook(checkpointer->writer, NULL, NULL);
+  if (checkpointer->writer) sqlite3_wal_hook(checkpointer->writer->connection, NULL, NULL);
   mf_store_thread_destroy(checkpointer->thread);
   sqlite3_close(checkpointer->connection);
   free(checkpointer);

@@ -230,8 +230,8 @@ void mf_database_shrink(mf_database *database, uint64_t bytes) {
   sqlite3_exec(database->connection, sql, NULL, NULL, NULL);  // what fails stays as it is
 }
 
-void mf_database_checkpoint(mf_database *database) {
-  sqlite3_wal_checkpoint_v2(database->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+bool mf_database_checkpoint(mf_database *database) {
+  return sqlite3_wal_checkpoint_v2(database->connection, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
 }
 
 bool mf_database_peek_version(const char *path, uint32_t *version, mf_error *err) {

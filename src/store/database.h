@@ -38,7 +38,7 @@ uint64_t mf_database_unused_bytes(mf_database *database);  // pages of deleted r
 // Moves pages from the file's end into unused ones and ends the file before them, at most so many. (A file of before Mayfly 0.1's
 // auto_vacuum stays as long as it is.)
 void mf_database_shrink(mf_database *database, uint64_t bytes);
-void mf_database_checkpoint(mf_database *database);
+bool mf_database_checkpoint(mf_database *database);  // false: not all of it, which stays in the log
 // The schema version in the header of the file at `path`, without SQLite: 0 when there is no file yet.
 bool mf_database_peek_version(const char *path, uint32_t *version, mf_error *err) MF_MUST_CHECK;
 bool mf_database_check_version(const char *path, uint32_t version, mf_error *err) MF_MUST_CHECK;

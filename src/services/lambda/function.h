@@ -67,9 +67,8 @@ typedef struct mf_lambda_cache {
   mf_regions regions;
 } mf_lambda_cache;
 
-// The parts of a key, each within it: "region/name", "region", "name", and "7" or "$LATEST".
+// The parts of a key, each within it: "region/name", "name", and "7" or "$LATEST" (lambda.h has the region).
 mf_str mf_lambda_function_key(mf_str key);
-mf_str mf_lambda_region_of(mf_str key);
 mf_str mf_lambda_name_of(mf_str key);
 mf_str mf_lambda_version_of(mf_str key);
 static inline bool mf_lambda_is_version(mf_str key) { return mf_lambda_function_key(key).len < key.len; }

@@ -46,6 +46,7 @@ typedef struct mf_lambda_function {  // what serve needs of a function to run it
   mf_blob_id image;
   uint64_t arena_bytes;
 } mf_lambda_function;
+mf_str mf_lambda_region_of(mf_str key);  // within the key
 
 typedef struct mf_lambda_compiled {
   bool ok;

@@ -100,11 +100,7 @@ static void a_chain_that_was_stopped_begins_anew(void **state) {
 static void so_does_one_that_forked(void **state) {
   (void)state;
   stage *s = stage_begin(1);
-  s->policy.max_retries = 0;
-  s->policy.on_failure = MF_STR("r/a");
-  s->policy.dead_letter = MF_STR("r/b");
-  s->verdict = MF_EVENT_FUNCTION_ERROR;
-  assert_true(offer(s, "r/a", 1));
+  offer_a_fork(s);
   for (int i = 0; i < 5000 && rows_of(s, MF_TABLE_failed_events) < MF_EVENT_FOLLOWERS / 2; i++) run_for(s, MF_NS_PER_MS);
   const int before = s->n_runs;
   assert_true(before <= MF_EVENT_FOLLOWERS + 1);

@@ -146,11 +146,7 @@ static void a_chain_that_forks_ends(void **state) {
   (void)state;
   mf_events_stats stats;
   stage *s = stage_begin(1);
-  s->policy.max_retries = 0;
-  s->policy.on_failure = MF_STR("r/a");
-  s->policy.dead_letter = MF_STR("r/b");
-  s->verdict = MF_EVENT_FUNCTION_ERROR;
-  assert_true(offer(s, "r/a", 1));
+  offer_a_fork(s);
   world_wait(&s->base, &s->n_runs, 1);
   int rounds = 0;
   do {

@@ -137,6 +137,15 @@ static inline bool offer(stage *s, const char *function, int number) {
 }
 
 // What a list shows: how many events, and of the last what it says.
+// Each of its links fails and has a record and a dead letter.
+__attribute__((unused)) static void offer_a_fork(stage *s) {
+  s->policy.max_retries = 0;
+  s->policy.on_failure = MF_STR("r/a");
+  s->policy.dead_letter = MF_STR("r/b");
+  s->verdict = MF_EVENT_FUNCTION_ERROR;
+  assert_true(offer(s, "r/a", 1));
+}
+
 typedef struct listed {
   char id[MF_EVENT_ID], state[20], reason[200];
   int64_t accepted_ms, at_ms;
